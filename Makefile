@@ -1,0 +1,69 @@
+# camgw: what a person needs, by name. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
+GO       ?= go
+FUZZTIME ?= 60s
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r t d; do printf '  %-14s %s\n' "$$t" "$$d"; done
+
+.PHONY: build
+build: ## build bin/camgw
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/camgw ./cmd/camgw
+
+.PHONY: hostcam
+hostcam: need-build ## build bin/hostcam, the firmware's core behind a pty
+	@$(MAKE) --no-print-directory -C firmware/ports/posix
+
+.PHONY: run
+run: build hostcam ## serve a moving picture without hardware, at http://127.0.0.1:8080
+	@dir=$$(mktemp -d); trap 'kill $$cam 2>/dev/null; rm -rf $$dir' EXIT; \
+	bin/hostcam --link $$dir/cam.tty & cam=$$!; \
+	echo "Open http://127.0.0.1:8080 in a browser. Stop with Ctrl-C."; \
+	bin/camgw serve --port demo=$$dir/cam.tty
+
+.PHONY: test
+test: need-test check hostcam ## pass every test: Go, C, and the real programs together
+	$(MAKE) -C firmware test events
+	$(MAKE) -C firmware/ports/posix test
+	$(GO) test -race -shuffle=on -timeout 15m ./...
+
+.PHONY: check
+check: need-test ## formatting and static checks
+	@test -z "$$(gofmt -l cmd internal)" || { gofmt -d cmd internal; exit 1; }
+	$(GO) vet ./...
+	$(MAKE) -C firmware fmt-check
+
+.PHONY: fuzz
+fuzz: need-test ## fuzz every target for FUZZTIME each
+	$(MAKE) -C firmware fuzz FUZZ_SECONDS=$(FUZZTIME:s=)
+	@for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Go benchmarks of decode, publish and write
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/camlink ./internal/fanout ./internal/web ./internal/camera
+
+.PHONY: fmt
+fmt: need-test ## format Go and C
+	gofmt -w cmd internal
+	$(MAKE) -C firmware fmt
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin firmware/build firmware/ports/posix/build
+
+.PHONY: need-build need-test
+need-build:
+	@.ci/need gcc make libc6-dev 'libjpeg62-turbo-dev|libjpeg-dev'
+
+need-test: need-build
+	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib ffmpeg chromium curl

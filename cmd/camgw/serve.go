@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/camgw/camgw/internal/config"
+	"github.com/camgw/camgw/internal/gateway"
+)
+
+func serveCommand() *cobra.Command {
+	var f config.Flags
+	cmd := &cobra.Command{
+		Use:   "serve --port PORT [--port NAME=PORT ...]",
+		Short: "Serve cameras until stopped",
+		Long: `Serve cameras until stopped.
+
+A PORT is a serial port (/dev/ttyUSB0), a serial server (tcp://host:port) or a
+simulated camera (sim: or sim:fps=15,size=800x600). A camera that is missing
+or goes away is waited for; its viewers stay connected.`,
+		Example: `  camgw serve --port /dev/ttyUSB0
+  camgw serve --port door=/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0 --port yard=tcp://10.0.0.7:4000`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, f, nil) },
+	}
+	cmd.Flags().StringArrayVar(&f.Ports, "port", nil, "camera to serve, [NAME=]PORT; may be given several times")
+	cmd.Flags().IntVar(&f.Baud, "baud", 0, "line rate to use instead of negotiating the best one")
+	httpFlags(cmd, &f)
+	return cmd
+}
+
+func demoCommand() *cobra.Command {
+	var f config.Flags
+	sim := ""
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Serve a simulated camera: everything but the hardware",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.Ports = []string{"demo=sim:" + sim}
+			return serve(cmd, f, func(addr net.Addr) {
+				fmt.Fprintf(cmd.OutOrStdout(), "Open http://%s in a browser. Stop with Ctrl-C.\n", addr)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&sim, "sim", "", "options of the simulated camera, such as fps=15,size=800x600")
+	httpFlags(cmd, &f)
+	return cmd
+}
+
+// httpFlags are the flags of every command that serves.
+func httpFlags(cmd *cobra.Command, f *config.Flags) {
+	cmd.Flags().StringVar(&f.Listen, "listen", config.DefaultListen, "address to answer HTTP on, host:port")
+	cmd.Flags().IntVar(&f.MaxViewers, "max-viewers", config.DefaultMaxViewers, "viewers allowed at once")
+	cmd.Flags().BoolVar(&f.InsecureNoAuth, "insecure-no-auth", false, "allow addresses that others reach, although nobody is asked for a password")
+}
+
+func serve(cmd *cobra.Command, f config.Flags, ready func(net.Addr)) error {
+	cfg, err := f.Config()
+	if err != nil {
+		return err
+	}
+	b := readBuild()
+	return gateway.Run(cmd.Context(), cfg, gateway.Options{
+		Logger:   slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
+		Version:  b.Version,
+		Revision: b.Revision,
+		Ready:    ready,
+	})
+}

@@ -1,0 +1,222 @@
+package camera
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/camgw/camgw/internal/camlink"
+	"github.com/camgw/camgw/internal/fanout"
+)
+
+// Options describe one camera.
+type Options struct {
+	ID   string      // names the camera in logs
+	Port string      // names the port in logs and reasons
+	Open OpenFunc    // required
+	Hub  *fanout.Hub // required; pictures go there and demand comes from there
+
+	// Baud is the only rate to be used after the handshake; 0 negotiates.
+	Baud int
+
+	// MaxFrame bounds the size of one JPEG, in bytes; 0 means DefaultMaxFrame.
+	MaxFrame int
+
+	Logger *slog.Logger // nil discards
+}
+
+// DefaultMaxFrame is above the largest JPEG buffer Espressif's driver makes,
+// 1,007,769 bytes at 2592x1944.
+const DefaultMaxFrame = 1 << 20
+
+// Camera is one attached camera. Make it with New and run it once.
+type Camera struct {
+	opts Options
+	log  *slog.Logger
+
+	// Owned by the goroutine in Run.
+	dec     *camlink.Decoder
+	asm     camlink.Assembler
+	stats   Stats // the working copy
+	state   Status
+	buf     fanout.Buffer // of the frame being assembled
+	console console
+	bootID  uint32
+	booted  bool // bootID is known
+
+	lastPublished time.Time
+
+	mu       sync.Mutex // guards what other goroutines read
+	snapshot Status
+	counters Stats
+}
+
+// New returns a camera that does nothing yet.
+func New(opts Options) *Camera {
+	if opts.MaxFrame == 0 {
+		opts.MaxFrame = DefaultMaxFrame
+	}
+	log := opts.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	c := &Camera{
+		opts:  opts,
+		log:   log.With("camera", opts.ID),
+		dec:   camlink.NewDecoder(),
+		stats: newStats(),
+	}
+	c.console.log = c.log
+	c.asm = camlink.Assembler{
+		MaxFrame: uint32(opts.MaxFrame),
+		Alloc: func(size int) []byte {
+			c.buf = fanout.NewBuffer(size)
+			return c.buf.JPEG()
+		},
+	}
+	c.setState(Connecting, CauseNone, "opening "+opts.Port)
+	c.share()
+	return c
+}
+
+// Status returns the camera's state now.
+func (c *Camera) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.snapshot
+}
+
+// Stats returns the counters now.
+func (c *Camera) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counters
+}
+
+// How long Run waits before it opens a port again.
+const (
+	reopenFirst = 250 * time.Millisecond
+	reopenMax   = time.Second
+)
+
+// Run keeps the camera going until ctx ends, and then returns nil.
+func (c *Camera) Run(ctx context.Context) error {
+	backoff := reopenFirst
+	for ctx.Err() == nil {
+		port, err := c.opts.Open(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				c.openFailed(err)
+				pause(ctx, backoff)
+				backoff = min(backoff*2, reopenMax)
+			}
+			continue
+		}
+		backoff = reopenFirst
+		c.stats.Opens++
+		err = c.serve(ctx, port)
+		if err := port.Close(); err != nil {
+			c.log.Debug("closing the port", "error", err)
+		}
+		c.closed(ctx, err)
+		pause(ctx, reopenFirst)
+	}
+	c.state.Baud = 0
+	c.setState(Offline, CauseStopped, "the gateway is shutting down")
+	c.share()
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+func (c *Camera) openFailed(err error) {
+	cause := CausePortError
+	if f, ok := errors.AsType[interface {
+		error
+		Faulter
+	}](err); ok {
+		cause = f.Fault()
+	}
+	i := slices.Index(openCauses[:], cause)
+	if i < 0 {
+		i = len(openCauses) - 1
+		cause = openCauses[i]
+	}
+	c.stats.OpenFailures[i]++
+	// An unplugged port stays "unplugged" while it is merely absent: that is
+	// what happened, and what the viewer should read.
+	if cause == CauseAbsent && c.state.Cause == CauseUnplugged {
+		c.share()
+		return
+	}
+	c.setState(Offline, cause, err.Error())
+	c.share()
+}
+
+// closed accounts for the end of a session.
+func (c *Camera) closed(ctx context.Context, err error) {
+	c.asm.Reset()
+	c.state.Baud = 0
+	switch {
+	case ctx.Err() != nil:
+		c.stats.Disconnects[DisconnectShutdown]++
+	case errors.Is(err, errNoDevice):
+		// The reason stays what the handshake found out.
+		c.stats.Disconnects[DisconnectNoAnswer]++
+	case errors.Is(err, io.EOF):
+		c.stats.Disconnects[DisconnectUnplugged]++
+		c.setState(Offline, CauseUnplugged, c.opts.Port+" was unplugged; plug the camera in again")
+	default:
+		c.stats.Disconnects[DisconnectError]++
+		c.setState(Offline, CausePortError, fmt.Sprintf("%s failed: %v; opening it again", c.opts.Port, err))
+	}
+	c.share()
+}
+
+// setState logs the edges; levels are for Status.
+func (c *Camera) setState(s State, cause Cause, reason string) {
+	if c.state.State == s && c.state.Cause == cause && c.state.Reason == reason {
+		return
+	}
+	if c.state.State != s || c.state.Cause != cause {
+		c.state.Since = time.Now()
+		level := slog.LevelInfo
+		if s == Offline && cause != CauseStopped || cause == CauseSilent {
+			level = slog.LevelWarn
+		}
+		if s == Connecting {
+			level = slog.LevelDebug
+		}
+		c.log.Log(context.Background(), level, string(s), "cause", string(cause), "reason", reason)
+	}
+	c.state.State, c.state.Cause, c.state.Reason = s, cause, reason
+}
+
+// share lets Status and Stats see what has happened.
+func (c *Camera) share() {
+	a := c.asm.Counters()
+	c.stats.Received = a.Begun
+	if c.asm.InProgress() {
+		c.stats.Received--
+	}
+	for r, n := range a.Rejected {
+		c.stats.Rejected[r] = n
+	}
+	c.stats.Lost = a.Lost
+	c.stats.Link = c.dec.Counters()
+	c.mu.Lock()
+	c.snapshot, c.counters = c.state, c.stats
+	c.mu.Unlock()
+}

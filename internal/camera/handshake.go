@@ -1,0 +1,158 @@
+package camera
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/camgw/camgw/internal/camlink"
+)
+
+const (
+	knockTimeout = 250 * time.Millisecond  // between two HELLO_REQs
+	knockTries   = 4                       // at one rate, before the next is tried
+	patience     = 2500 * time.Millisecond // before silence is called a fault
+	giveUp       = 20 * time.Second        // before the port is opened anew
+)
+
+// connect finds the device and agrees with it on a version and a rate. It
+// returns when the device is linked, or with an error that ends the session.
+func (s *session) connect() error {
+	started := time.Now()
+	s.lookForDevice(started)
+	for turn := 0; ; turn++ {
+		if err := s.tune(turn); err != nil {
+			return err
+		}
+		s.heard, s.beacon, s.version = 0, false, false
+		valid := s.lastValid
+		req := camlink.HelloReq{Min: camlink.Version, Max: camlink.Version, Nonce: rand.Uint32(), MaxPayload: camlink.MaxPayload}
+		replies, err := s.request(camlink.TypeHelloReq, req.Append(nil), 1, knockTimeout, knockTries)
+		switch {
+		case err == nil && !s.version && replies[0].Type == camlink.TypeHello:
+			s.link()
+			return nil
+		case err != nil && !errors.Is(err, errNoReply):
+			return err
+		case s.beacon && s.hello.Features&camlink.FeatureOneWay != 0:
+			s.oneWay = true
+			s.link()
+			return nil
+		}
+		s.explain(started, s.lastValid != valid)
+		if time.Since(started) > giveUp {
+			return errNoDevice
+		}
+	}
+}
+
+func (s *session) lookForDevice(now time.Time) {
+	switch {
+	case now.Sub(s.bootText) < patience:
+		s.setState(Connecting, CauseRebooting, "the device is rebooting")
+	case s.state.State != Offline || !s.handshakeFault():
+		s.setState(Connecting, CauseNoAnswer, "waiting for the device on "+s.opts.Port)
+	}
+	s.share()
+}
+
+// handshakeFault reports whether the state was found by explain: opening the
+// port anew is then no news.
+func (s *session) handshakeFault() bool {
+	switch s.state.Cause {
+	case CauseVersion, CauseRebooting, CauseWrongBaud, CauseNoAnswer:
+		return true
+	}
+	return false
+}
+
+// tune sets the rate of a turn of the search: the base rate, and in turn with it the one
+// that the device may still have, because it was committed or is the operator's.
+func (s *session) tune(turn int) error {
+	if s.fixed {
+		return nil
+	}
+	rates := []int{camlink.BaseBaud}
+	for _, r := range []int{s.rates.committed, s.opts.Baud} {
+		if r != 0 && r != camlink.BaseBaud {
+			rates = append(rates, r)
+			break
+		}
+	}
+	err := s.setBaud(rates[turn%len(rates)])
+	if err == nil || isHangUp(err) {
+		return err
+	}
+	if turn == 0 {
+		return err
+	}
+	s.log.Warn("the port cannot make this rate", "baud", rates[turn%len(rates)], "error", err)
+	return s.setBaud(camlink.BaseBaud)
+}
+
+func isHangUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed)
+}
+
+// explain says why there is still no link, once that is worth saying.
+func (s *session) explain(started time.Time, valid bool) {
+	defer s.share()
+	switch {
+	case s.version:
+		s.setState(Offline, CauseVersion, fmt.Sprintf(
+			"the device speaks camlink %d to %d, this gateway %d; upgrade the older of the two",
+			s.hello.ProtoMin, s.hello.ProtoMax, camlink.Version))
+	case time.Since(started) < patience:
+	case time.Since(s.bootText) < 2*patience:
+		s.setState(Offline, CauseRebooting, "the device keeps rebooting; its boot text is in the log; check its power supply")
+	case s.heard > 0 && !valid:
+		s.setState(Offline, CauseWrongBaud, fmt.Sprintf(
+			"bytes arrive on %s, but no camlink packet at %d baud; check the firmware and its base rate", s.opts.Port, s.baud))
+	default:
+		s.setState(Offline, CauseNoAnswer, fmt.Sprintf(
+			"no answer on %s; check power, TX and RX, and that the camgw firmware is flashed", s.opts.Port))
+	}
+}
+
+// link takes up a device that has answered.
+func (s *session) link() {
+	h := s.hello
+	s.linked = true
+	s.stats.Links++
+	rebooted := s.booted && h.BootID != s.bootID
+	if rebooted {
+		s.stats.Reboots++
+	}
+	s.bootID, s.booted = h.BootID, true
+	s.clk.reset()
+	s.flow = flow{newest: h.NextFrame - 1}
+	s.state.Device = newDevice(h)
+	d := s.state.Device
+	s.log.Info("device linked", "board", d.Board, "sensor", d.Sensor, "firmware", d.Firmware, "mac", d.MAC,
+		"transport", d.Transport, "boot", fmt.Sprintf("%08x", h.BootID), "rebooted", rebooted, "reset", d.ResetReason)
+	s.share()
+}
+
+// prepare finds the best rate for a device that has answered, and learns its settings.
+func (s *session) prepare() error {
+	if s.oneWay {
+		return nil
+	}
+	if err := s.climb(); err != nil {
+		return err
+	}
+	replies, err := s.request(camlink.TypeConfigGet, nil, 1, requestTimeout, requestTries)
+	if errors.Is(err, errNoReply) {
+		return nil // pictures do not depend on it
+	}
+	if err != nil {
+		return err
+	}
+	if cfg, err := camlink.ParseConfig(replies[0].Payload); err == nil {
+		s.config = cfg
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package camera
+
+import (
+	"context"
+	"time"
+)
+
+// Port is one open serial line. A single goroutine calls all methods.
+type Port interface {
+	// Read returns what has arrived. It waits for the read timeout at most:
+	// [os.ErrDeadlineExceeded] when nothing came, [io.EOF] after a hang-up.
+	Read(p []byte) (int, error)
+
+	// Write sends p whole or fails; its wait is bounded.
+	Write(p []byte) (int, error)
+
+	// SetBaud lets pending output leave, changes the line rate and returns the
+	// rate the driver really runs at. It returns an error that is
+	// [errors.ErrUnsupported] where the line has no rate, and any other error
+	// where this rate is not to be had within 2 %.
+	SetBaud(rate int) (int, error)
+
+	// Flush discards bytes received and not yet read.
+	Flush() error
+
+	// SetReadTimeout bounds the wait of the following Reads.
+	SetReadTimeout(d time.Duration) error
+
+	// Close releases the line promptly, even with output pending.
+	Close() error
+}
+
+// OpenFunc opens the camera's line at the base rate. Errors that implement
+// [Faulter] tell the camera, and through it the viewer, what is wrong.
+type OpenFunc func(ctx context.Context) (Port, error)
+
+// Faulter is implemented by errors of an OpenFunc that know their cause.
+type Faulter interface {
+	Fault() Cause
+}

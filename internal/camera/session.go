@@ -1,0 +1,309 @@
+package camera
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/camgw/camgw/internal/camlink"
+)
+
+// session is the use of one open port, from open to close. Its methods run
+// in the goroutine of Camera.Run, one after the other: a step of the protocol
+// is a function that pumps the port until its answer is there.
+type session struct {
+	*Camera
+
+	ctx   context.Context
+	port  Port
+	epoch time.Time // zero of the host clock that PINGs carry
+
+	seq      uint16
+	ref      uint16
+	lastSent time.Time
+	baud     int  // the line's rate now
+	fixed    bool // the line has no rate to change
+
+	lastByte  time.Time
+	lastValid time.Time
+	quiet     bool // the decoder knows of the silence
+	heard     int  // bytes since the handshake last looked
+
+	linked   bool
+	oneWay   bool
+	beacon   bool // a HELLO nobody asked for: the device does not think it is linked
+	bootText time.Time
+	hello    camlink.Hello
+	version  bool // the device refused our version
+	await    *await
+
+	rates  rateMemory
+	config []camlink.ConfigItem
+
+	flow flow
+	clk  clock
+}
+
+// await collects the answers to the request under way.
+type await struct {
+	ref     uint16
+	want    int // answers that make it complete
+	replies []camlink.Packet
+}
+
+var (
+	errNoReply    = errors.New("no answer")
+	errNoDevice   = errors.New("nobody answers")                 // ends a session
+	errLinkLost   = errors.New("the device stopped answering")   // look for it again
+	errRateFailed = errors.New("the line rate damages too much") // likewise
+)
+
+// serve uses an open port until it fails or ctx ends.
+func (c *Camera) serve(ctx context.Context, port Port) error {
+	now := time.Now()
+	s := &session{
+		Camera: c, ctx: ctx, port: port, epoch: now,
+		baud: camlink.BaseBaud, lastByte: now, quiet: true,
+	}
+	c.dec.Reset()
+	if _, err := port.SetBaud(camlink.BaseBaud); errors.Is(err, errors.ErrUnsupported) {
+		s.fixed = true
+	} else if err != nil {
+		return err
+	}
+	for {
+		s.linked, s.oneWay = false, false
+		err := s.connect()
+		if err == nil {
+			err = s.prepare()
+		}
+		if err == nil {
+			err = s.run()
+		}
+		switch {
+		case ctx.Err() != nil:
+			s.farewell()
+			return ctx.Err()
+		case errors.Is(err, errLinkLost):
+			c.stats.LinksLost++
+		case !errors.Is(err, errRateFailed):
+			return err
+		}
+		c.asm.Reset()
+	}
+}
+
+// readSlice bounds every wait for bytes: within it a session notices that it
+// should end, that somebody wants pictures or that the line has fallen silent.
+const readSlice = 50 * time.Millisecond
+
+// pump reads once, waiting no longer than until, and acts upon what came.
+func (s *session) pump(until time.Time) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	wait := min(max(time.Until(until), time.Millisecond), readSlice)
+	if err := s.port.SetReadTimeout(wait); err != nil {
+		return err
+	}
+	n, err := s.port.Read(s.dec.Room())
+	now := time.Now()
+	if n > 0 {
+		s.dec.Fed(n)
+		s.heard += n
+		s.stats.ReceivedBytes += uint64(n)
+		s.lastByte, s.quiet = now, false
+	}
+	switch {
+	case err == nil:
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case !s.quiet && now.Sub(s.lastByte) >= camlink.SilenceMillis*time.Millisecond:
+		s.dec.Silence()
+		s.quiet = true
+	}
+	for {
+		ev, ok := s.dec.Next()
+		if !ok {
+			break
+		}
+		if ev.Kind == camlink.EventText {
+			s.text(now, ev.Text)
+			continue
+		}
+		s.lastValid = now
+		if err := s.packet(now, ev.Packet); err != nil {
+			return err
+		}
+	}
+	s.share()
+	return nil
+}
+
+func (s *session) text(now time.Time, line string) {
+	// "rst:0x" stands in the first lines of every Espressif boot ROM.
+	if strings.Contains(line, "rst:0x") || strings.HasPrefix(line, "ets ") || strings.HasPrefix(line, "ESP-ROM:") {
+		s.bootText = now
+	}
+	s.console.text(now, line)
+}
+
+// packet acts upon one packet from the device. A malformed payload is the
+// device's mistake and never ends a session.
+func (s *session) packet(now time.Time, p camlink.Packet) error {
+	if a := s.await; a != nil && p.Flags&camlink.FlagResponse != 0 && p.Ref == a.ref && len(a.replies) < a.want {
+		p.Payload = append([]byte(nil), p.Payload...)
+		a.replies = append(a.replies, p)
+	}
+	switch p.Type {
+	case camlink.TypeHello:
+		return s.gotHello(p)
+	case camlink.TypeResult:
+		if r, err := camlink.ParseResult(p.Payload); err == nil && r.Status == camlink.StatusVersion {
+			s.version = true
+		}
+	case camlink.TypePong:
+		if pong, err := camlink.ParsePong(p.Payload); err == nil {
+			s.gotPong(now, pong)
+		}
+	case camlink.TypeStats:
+		if st, err := camlink.ParseStats(p.Payload); err == nil {
+			s.stats.HaveDevice, s.stats.DeviceStats = true, st
+		}
+	case camlink.TypeLog:
+		if e, err := camlink.ParseLog(p.Payload); err == nil {
+			s.console.entry(now, e)
+		}
+	case camlink.TypeFrameBegin, camlink.TypeFrameChunk, camlink.TypeFrameAbort:
+		if s.linked {
+			return s.gotFramePart(now, p)
+		}
+	}
+	return nil
+}
+
+func (s *session) gotHello(p camlink.Packet) error {
+	h, err := camlink.ParseHello(p.Payload)
+	if err != nil {
+		return nil
+	}
+	s.version = h.ProtoMin > camlink.Version || h.ProtoMax < camlink.Version
+	answer := p.Flags&camlink.FlagResponse != 0
+	if s.oneWay {
+		answer = true // it has no way to ask; its HELLO is a sign of life
+	}
+	if s.linked && answer {
+		s.asm.Add(p) // a new boot_id ends the frame under way
+	}
+	s.beacon = !answer
+	s.hello = h
+	if s.linked && s.beacon {
+		return errLinkLost
+	}
+	return nil
+}
+
+// packetSpacing keeps the 128-byte receive FIFO of a device from overflowing
+// at high rates (docs/protocol.md, section 1).
+const packetSpacing = time.Millisecond
+
+// send writes one packet.
+func (s *session) send(t camlink.Type, ref uint16, payload []byte) error {
+	if s.oneWay {
+		return nil
+	}
+	if gap := time.Since(s.lastSent); s.baud > 1500000 && gap < packetSpacing {
+		time.Sleep(packetSpacing - gap)
+	}
+	var buf [camlink.MaxHostPacket]byte
+	b := camlink.AppendPacket(buf[:0], camlink.Header{Type: t, Seq: s.seq, Ref: ref}, payload)
+	s.seq++
+	n, err := s.port.Write(b)
+	s.stats.SentBytes += uint64(n)
+	s.lastSent = time.Now()
+	if err != nil {
+		return fmt.Errorf("send %v: %w", t, err)
+	}
+	return nil
+}
+
+// newRef returns a request id that is not 0.
+func (s *session) newRef() uint16 {
+	s.ref++
+	if s.ref == 0 {
+		s.ref = uint16(1 + rand.N(1000))
+	}
+	return s.ref
+}
+
+// request sends a packet up to tries times and waits for want answers to it.
+func (s *session) request(t camlink.Type, payload []byte, want int, timeout time.Duration, tries int) ([]camlink.Packet, error) {
+	a := &await{ref: s.newRef(), want: want}
+	s.await = a
+	defer func() { s.await = nil }()
+	for range tries {
+		if err := s.send(t, a.ref, payload); err != nil {
+			return nil, err
+		}
+		for deadline := time.Now().Add(timeout); time.Now().Before(deadline); {
+			if err := s.pump(deadline); err != nil {
+				return nil, err
+			}
+			if len(a.replies) >= want {
+				return a.replies, nil
+			}
+		}
+	}
+	return a.replies, errNoReply
+}
+
+// result sends a request that is answered by RESULT.
+func (s *session) result(t camlink.Type, payload []byte, timeout time.Duration, tries int) (camlink.Status, error) {
+	replies, err := s.request(t, payload, 1, timeout, tries)
+	if err != nil {
+		return 0, err
+	}
+	r, err := camlink.ParseResult(replies[0].Payload)
+	if err != nil || r.Request != t {
+		return camlink.StatusFailed, nil
+	}
+	return r.Status, nil
+}
+
+// How long one try of a request waits for its answer, and how many there are.
+const (
+	requestTimeout = 200 * time.Millisecond
+	requestTries   = 3
+)
+
+// setBaud changes the line's rate and forgets what arrived at the old one.
+func (s *session) setBaud(rate int) error {
+	actual, err := s.port.SetBaud(rate)
+	if err != nil {
+		return err
+	}
+	s.baud = rate
+	s.state.Baud = actual
+	if err := s.port.Flush(); err != nil {
+		return err
+	}
+	s.dec.Reset()
+	return nil
+}
+
+// farewell tells the device that nobody will grant it anything any more.
+func (s *session) farewell() {
+	if !s.linked {
+		return
+	}
+	bye := camlink.Credit{Limit: s.flow.newest, LeaseMillis: 0}
+	if s.send(camlink.TypeCredit, s.newRef(), bye.Append(nil)) != nil || s.fixed {
+		return
+	}
+	// Changing the rate to what it is lets the packet leave before the port closes.
+	_, _ = s.port.SetBaud(s.baud)
+}

@@ -1,0 +1,224 @@
+package camera
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/camgw/camgw/internal/camlink"
+	"github.com/camgw/camgw/internal/fanout"
+)
+
+// flow is the credit side of a link.
+type flow struct {
+	newest   uint32 // number of the newest frame the device is known to have begun
+	granted  uint32 // the limit of the last CREDIT
+	sent     time.Time
+	wanted   bool // the last CREDIT granted something
+	begun    time.Time
+	progress time.Time // of the frames: the last begin or chunk, or the wish for the first
+
+	pings    int
+	lastPing time.Time
+
+	lastStats time.Time
+	window    []frameFate // of the last rateWindow, to judge the rate by
+}
+
+const (
+	// creditWindow keeps the line busy while a CREDIT is under way.
+	creditWindow  = 2
+	creditRepeat  = time.Second
+	leaseMillis   = 3000
+	quickPings    = 10
+	quickPingGap  = 20 * time.Millisecond
+	pingInterval  = time.Second
+	uneasy        = 300 * time.Millisecond // without a valid packet: PING now
+	lostAfter     = time.Second            // without a valid packet: the link is lost
+	oneWayLost    = 3 * time.Second
+	statsInterval = 5 * time.Second
+	silentAfter   = 5 * time.Second // wanted pictures that do not come
+)
+
+// run keeps a link going until it is lost, the port fails or ctx ends.
+func (s *session) run() error {
+	s.lastValid = time.Now()
+	s.flow.progress = s.lastValid
+	for {
+		now := time.Now()
+		limit := lostAfter
+		if s.oneWay {
+			limit = oneWayLost
+		}
+		if now.Sub(s.lastValid) > limit {
+			return errLinkLost
+		}
+		demand := s.opts.Hub.Viewers() > 0
+		s.judge(now, demand)
+		if err := s.grant(now, demand, false); err != nil {
+			return err
+		}
+		if err := s.keepAlive(now); err != nil {
+			return err
+		}
+		if s.rateFails(now) {
+			return s.stepDown(now)
+		}
+		if err := s.pump(now.Add(readSlice)); err != nil {
+			return err
+		}
+	}
+}
+
+// judge keeps State up to date.
+func (s *session) judge(now time.Time, demand bool) {
+	switch {
+	case !demand && !s.oneWay:
+		s.flow.progress = now
+		s.setState(Idle, CauseNone, "")
+	case now.Sub(s.flow.progress) > silentAfter:
+		s.setState(Streaming, CauseSilent, fmt.Sprintf(
+			"the device is linked but has sent no picture for %d s; check the sensor and its ribbon cable",
+			int(now.Sub(s.flow.progress)/time.Second)/5*5))
+	default:
+		s.setState(Streaming, CauseNone, "")
+	}
+}
+
+// grant sends CREDIT when there is something new to say, or it is time to
+// say it again.
+func (s *session) grant(now time.Time, demand, fresh bool) error {
+	if s.oneWay || s.hello.Features&camlink.FeatureCredit == 0 {
+		return nil
+	}
+	f := &s.flow
+	limit := f.newest
+	if demand {
+		limit += creditWindow
+	}
+	if !fresh && demand == f.wanted && limit == f.granted && now.Sub(f.sent) < creditRepeat {
+		return nil
+	}
+	if demand && !f.wanted {
+		f.progress = now
+	}
+	f.granted, f.wanted, f.sent = limit, demand, now
+	credit := camlink.Credit{Limit: limit, LeaseMillis: leaseMillis}
+	return s.send(camlink.TypeCredit, s.newRef(), credit.Append(nil))
+}
+
+// keepAlive sends PING and STATS_REQ when they are due.
+func (s *session) keepAlive(now time.Time) error {
+	if s.oneWay {
+		return nil
+	}
+	f := &s.flow
+	gap := pingInterval
+	switch {
+	case f.pings < quickPings:
+		gap = quickPingGap
+	case now.Sub(s.lastValid) > uneasy:
+		gap = uneasy
+	}
+	if now.Sub(f.lastPing) >= gap {
+		f.pings++
+		f.lastPing = now
+		if err := s.send(camlink.TypePing, s.newRef(), s.ping()); err != nil {
+			return err
+		}
+	}
+	if now.Sub(f.lastStats) >= statsInterval {
+		f.lastStats = now
+		return s.send(camlink.TypeStatsReq, s.newRef(), nil)
+	}
+	return nil
+}
+
+// ping returns the payload of a PING sent now.
+func (s *session) ping() []byte {
+	return camlink.Ping{HostNanos: uint64(time.Since(s.epoch))}.Append(nil)
+}
+
+func (s *session) gotPong(now time.Time, p camlink.Pong) {
+	s.clk.add(time.Duration(p.HostNanos), now.Sub(s.epoch),
+		time.Duration(p.DeviceRxUS)*time.Microsecond, time.Duration(p.DeviceTxUS)*time.Microsecond)
+	if best, ok := s.clk.best(); ok {
+		s.stats.RoundTrip = best.roundTrip.Seconds()
+	}
+	s.began(p.NextFrame - 1)
+}
+
+// began notes the newest frame the device is known to have begun.
+func (s *session) began(number uint32) {
+	if int32(number-s.flow.newest) > 0 {
+		s.flow.newest = number
+	}
+}
+
+// gotFramePart feeds the assembler, extends the credit as frames begin, and
+// publishes what is whole.
+func (s *session) gotFramePart(now time.Time, p camlink.Packet) error {
+	s.flow.progress = now
+	before := s.asm.Counters()
+	frame, whole := s.asm.Add(p)
+	after := s.asm.Counters()
+	for range after.Rejected[camlink.ReasonIncomplete] - before.Rejected[camlink.ReasonIncomplete] {
+		s.fate(now, false)
+	}
+	if p.Type == camlink.TypeFrameBegin {
+		if b, err := camlink.ParseFrameBegin(p.Payload); err == nil {
+			s.flow.begun = now
+			s.stats.DeviceSkipped += uint64(b.Skipped)
+			s.began(b.Number)
+			if s.flow.wanted {
+				return s.grant(now, s.opts.Hub.Viewers() > 0, true)
+			}
+		}
+	}
+	if whole {
+		s.fate(now, true)
+		s.publish(now, frame)
+	}
+	return nil
+}
+
+// publish checks what is inside a whole frame and hands it to the viewers.
+func (s *session) publish(now time.Time, f camlink.Frame) {
+	info, err := walkJPEG(f.Data)
+	if err != nil {
+		s.stats.Rejected[RejectedBadJPEG]++
+		s.log.Debug("bad JPEG", "frame", f.Number, "bytes", len(f.Data), "error", err)
+		return
+	}
+	if info.size < len(f.Data) {
+		s.stats.Repaired++
+	}
+	frame := fanout.NewFrame(s.buf, info.size)
+	s.buf = fanout.Buffer{}
+	frame.Number = f.Number
+	frame.Captured = s.captured(now, f)
+	frame.Received = now
+	frame.Width, frame.Height, frame.Quality = info.width, info.height, int(f.Quality)
+
+	s.state.Width, s.state.Height, s.state.Quality = info.width, info.height, int(f.Quality)
+	s.stats.Published++
+	s.stats.FrameSize.observe(float64(info.size))
+	s.stats.FrameTransfer.observe(now.Sub(s.flow.begun).Seconds())
+	if !s.lastPublished.IsZero() {
+		s.stats.FrameInterval.observe(now.Sub(s.lastPublished).Seconds())
+	}
+	s.lastPublished = now
+	s.opts.Hub.Publish(frame)
+}
+
+// captured maps the device's capture time to the host's clock. Without a
+// sample it can only tell how long the picture had waited on the device.
+func (s *session) captured(now time.Time, f camlink.Frame) time.Time {
+	at := s.flow.begun.Add(-time.Duration(f.TxUS-f.CaptureUS) * time.Microsecond)
+	if best, ok := s.clk.best(); ok {
+		at = s.epoch.Add(time.Duration(f.CaptureUS)*time.Microsecond - best.offset)
+	}
+	if at.After(now) || now.Sub(at) > time.Hour {
+		return now
+	}
+	return at
+}

@@ -1,0 +1,169 @@
+// Package config turns what the operator wrote into one valid Config, or into
+// an error that names the thing that is wrong and the next step. It reads
+// neither environment nor clock.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Defaults of the flags of `camgw serve`.
+const (
+	DefaultListen     = "127.0.0.1:8080"
+	DefaultMaxViewers = 512
+)
+
+// Flags are the command line of `camgw serve`, as the operator gave it.
+type Flags struct {
+	Ports          []string // PORT or NAME=PORT
+	Listen         string   // host:port
+	Baud           int      // 0 negotiates
+	MaxViewers     int
+	InsecureNoAuth bool
+}
+
+// Config is a valid configuration. Treat it as frozen.
+type Config struct {
+	Listen     string
+	MaxViewers int
+	Cameras    []Camera // at least one; ids are unique
+}
+
+// Camera is one camera to serve.
+type Camera struct {
+	ID      string // [a-z0-9][a-z0-9_-]{0,31}: it stands in URLs and metrics
+	Port    string // as the operator wrote it, without the name
+	Kind    Kind
+	Address string // tty path, host:port, or the simulator's options
+	Baud    int    // the rate to use; 0 negotiates
+}
+
+// Kind is what a port is.
+type Kind int
+
+// The kinds of ports.
+const (
+	Serial    Kind = iota // a tty on this machine
+	TCP                   // a serial server
+	Simulated             // a camera inside the process
+)
+
+// Error is a mistake of the operator's.
+type Error struct {
+	What string // the flag and its value
+	Why  string
+	Try  string // the next step; may be empty
+}
+
+func (e *Error) Error() string {
+	s := e.What + ": " + e.Why
+	if e.Try != "" {
+		s += "; try: " + e.Try
+	}
+	return s
+}
+
+// Config checks the flags. All mistakes are told at once.
+func (f Flags) Config() (Config, error) {
+	c := Config{Listen: f.Listen, MaxViewers: f.MaxViewers}
+	errs := []error{f.checkListen(), f.checkLimits()}
+	if len(f.Ports) == 0 {
+		errs = append(errs, &Error{"--port", "no camera given", "camgw serve --port /dev/ttyUSB0, or camgw demo without hardware"})
+	}
+	for i, spec := range f.Ports {
+		cam, err := parsePort(spec, i+1)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		cam.Baud = f.Baud
+		if slices.ContainsFunc(c.Cameras, func(o Camera) bool { return o.ID == cam.ID }) {
+			errs = append(errs, &Error{"--port " + spec, fmt.Sprintf("there is already a camera named %q", cam.ID), "another name: NAME=PORT"})
+			continue
+		}
+		if cam.Kind != Simulated && slices.ContainsFunc(c.Cameras, func(o Camera) bool { return o.Port == cam.Port }) {
+			errs = append(errs, &Error{"--port " + spec, "this port is given twice", ""})
+			continue
+		}
+		c.Cameras = append(c.Cameras, cam)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+func (f Flags) checkLimits() error {
+	if f.MaxViewers < 1 || f.MaxViewers > 100000 {
+		return &Error{fmt.Sprintf("--max-viewers %d", f.MaxViewers), "must be from 1 to 100000", ""}
+	}
+	if f.Baud != 0 && (f.Baud < 9600 || f.Baud > 12000000) {
+		return &Error{fmt.Sprintf("--baud %d", f.Baud), "must be from 9600 to 12000000", "leave it out to negotiate the best rate"}
+	}
+	return nil
+}
+
+// checkListen refuses addresses that others reach while nothing asks who they
+// are: cameras left open to a network are the most abused devices there are.
+func (f Flags) checkListen() error {
+	what := "--listen " + f.Listen
+	host, port, err := net.SplitHostPort(f.Listen)
+	if err != nil {
+		return &Error{what, "not an address of the form host:port", "--listen " + DefaultListen}
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return &Error{what, "the port must be a number from 0 to 65535", "--listen " + DefaultListen}
+	}
+	ip := net.ParseIP(host)
+	switch {
+	case host == "localhost" || ip != nil && ip.IsLoopback():
+		return nil
+	case host != "" && ip == nil:
+		return &Error{what, "the host must be an IP address of this machine or localhost", "--listen " + DefaultListen}
+	case !f.InsecureNoAuth:
+		return &Error{what, "anybody who reaches this address could watch, and no authentication is configured",
+			"--listen " + DefaultListen + " behind a reverse proxy that asks for a password, or --insecure-no-auth on a network you trust"}
+	}
+	return nil
+}
+
+var (
+	validID  = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+	nameLike = regexp.MustCompile(`^[^/:]*$`)
+)
+
+// parsePort reads [NAME=]PORT. A sign of equality may stand in a port too
+// (sim:fps=10), so that a name is what stands before it without slash or colon.
+func parsePort(spec string, number int) (Camera, error) {
+	cam := Camera{ID: fmt.Sprintf("cam%d", number), Port: spec}
+	if name, port, found := strings.Cut(spec, "="); found && nameLike.MatchString(name) {
+		if !validID.MatchString(name) {
+			return cam, &Error{"--port " + spec, fmt.Sprintf("%q is no camera name: a-z, 0-9, - and _, at most 32", name), ""}
+		}
+		cam.ID, cam.Port = name, port
+	}
+	switch {
+	case cam.Port == "":
+		return cam, &Error{"--port " + spec, "the port is missing", "--port /dev/ttyUSB0"}
+	case strings.HasPrefix(cam.Port, "tcp://"):
+		cam.Kind, cam.Address = TCP, strings.TrimPrefix(cam.Port, "tcp://")
+		host, port, err := net.SplitHostPort(cam.Address)
+		if n, nerr := strconv.Atoi(port); err != nil || host == "" || nerr != nil || n < 1 || n > 65535 {
+			return cam, &Error{"--port " + spec, "a serial server is given as tcp://host:port", "--port tcp://192.168.1.20:4000"}
+		}
+	case strings.HasPrefix(cam.Port, "sim:"):
+		cam.Kind, cam.Address = Simulated, strings.TrimPrefix(cam.Port, "sim:")
+	case strings.Contains(cam.Port, "://"):
+		scheme, _, _ := strings.Cut(cam.Port, "://")
+		return cam, &Error{"--port " + spec, fmt.Sprintf("unknown kind of port %q", scheme), "a tty path, tcp://host:port or sim:"}
+	default:
+		cam.Kind, cam.Address = Serial, cam.Port
+	}
+	return cam, nil
+}

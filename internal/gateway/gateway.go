@@ -1,0 +1,147 @@
+// Package gateway is the composition root: it builds cameras, hubs, web
+// server and metrics from a configuration, runs them, and ends them in order.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/camgw/camgw/internal/camera"
+	"github.com/camgw/camgw/internal/config"
+	"github.com/camgw/camgw/internal/fanout"
+	"github.com/camgw/camgw/internal/metrics"
+	"github.com/camgw/camgw/internal/serialport"
+	"github.com/camgw/camgw/internal/web"
+)
+
+// Options are what a gateway needs beside its configuration.
+type Options struct {
+	Logger            *slog.Logger // required
+	Version, Revision string
+
+	// Ready is called once, when requests are being answered, with the
+	// address of the listener. It may be nil.
+	Ready func(addr net.Addr)
+}
+
+// shutdownLimit is when Run gives up waiting for what does not end.
+const shutdownLimit = 5 * time.Second
+
+// Run serves until ctx ends. Configuration mistakes (a *config.Error) and a busy listen
+// address are errors at once; a missing camera never is.
+func Run(ctx context.Context, cfg config.Config, o Options) error {
+	g, err := build(cfg, o)
+	if err != nil {
+		return err
+	}
+	// Before any socket exists: serial ports need low descriptors.
+	if err := serialport.Reserve(g.serialPorts); err != nil {
+		return fmt.Errorf("reserve descriptors for %d ports: %w", g.serialPorts, err)
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return listenError(cfg.Listen, err)
+	}
+	return g.run(ctx, listener, o)
+}
+
+func listenError(addr string, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	text := strings.TrimPrefix(err.Error(), "bind: ")
+	return fmt.Errorf("listen on %s: %s; try: another address with --listen, or find who has it with: ss -ltnp", addr, text)
+}
+
+// gateway is everything that runs.
+type gateway struct {
+	log         *slog.Logger
+	cameras     []*camera.Camera
+	server      *web.Server
+	serialPorts int
+}
+
+func build(cfg config.Config, o Options) (*gateway, error) {
+	g := &gateway{log: o.Logger}
+	var (
+		views   []web.Camera
+		sources []metrics.Camera
+	)
+	for _, cc := range cfg.Cameras {
+		open, err := opener(cc, o.Logger)
+		if err != nil {
+			return nil, err
+		}
+		if cc.Kind == config.Serial {
+			g.serialPorts++
+		}
+		hub := fanout.NewHub(web.Envelope)
+		cam := camera.New(camera.Options{
+			ID: cc.ID, Port: cc.Port, Open: open, Hub: hub, Baud: cc.Baud, Logger: o.Logger,
+		})
+		g.cameras = append(g.cameras, cam)
+		views = append(views, web.Camera{ID: cc.ID, Hub: hub, Status: func() web.Status { return webStatus(cc.Port, cam) }})
+		sources = append(sources, metrics.Camera{ID: cc.ID, Port: cc.Port, Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats})
+	}
+	// The server's own counters are among the sources of the handler it serves.
+	var server *web.Server
+	registry := metrics.NewRegistry(metrics.Sources{
+		Cameras: sources,
+		Web:     func() web.Stats { return server.Stats() },
+		Version: o.Version, Revision: o.Revision,
+	})
+	server = web.New(web.Options{
+		Cameras: views, Logger: o.Logger, Metrics: metrics.NewHandler(registry),
+		Version: o.Version, MaxViewers: cfg.MaxViewers,
+	})
+	g.server = server
+	return g, nil
+}
+
+// run starts everything and ends it in this order: viewers first, so that they get whole
+// pictures to the last; then cameras, which tell their devices good-bye and close their ports.
+func (g *gateway) run(ctx context.Context, listener net.Listener, o Options) error {
+	serverCtx, stopServer := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServer()
+	cameraCtx, stopCameras := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopCameras()
+
+	var cameras sync.WaitGroup
+	for _, cam := range g.cameras {
+		cameras.Go(func() {
+			_ = cam.Run(cameraCtx) // nil by its contract
+		})
+	}
+	served := make(chan error, 1)
+	go func() { served <- g.server.Serve(serverCtx, listener) }()
+
+	g.log.Info("serving", "address", listener.Addr().String(), "cameras", len(g.cameras))
+	if o.Ready != nil {
+		o.Ready(listener.Addr())
+	}
+
+	var failure error
+	select {
+	case <-ctx.Done():
+		g.log.Info("shutting down", "cause", context.Cause(ctx).Error())
+		stopServer()
+		failure = <-served // bounded by Serve
+	case failure = <-served:
+	}
+	stopCameras()
+	ended := make(chan struct{})
+	go func() { cameras.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(shutdownLimit):
+		return errors.Join(failure, errors.New("shutdown: a camera did not end in time"))
+	}
+	return failure
+}

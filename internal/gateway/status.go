@@ -1,0 +1,52 @@
+package gateway
+
+import (
+	"fmt"
+
+	"github.com/camgw/camgw/internal/camera"
+	"github.com/camgw/camgw/internal/web"
+)
+
+// webStatus tells the API what a camera knows of itself.
+func webStatus(port string, cam *camera.Camera) web.Status {
+	st, s := cam.Status(), cam.Stats()
+	out := web.Status{
+		Port:   port,
+		State:  web.State(st.State),
+		Cause:  webCause(st.Cause),
+		Reason: st.Reason,
+		Baud:   st.Baud,
+		Width:  st.Width,
+		Height: st.Height,
+		Frames: web.FrameCounts{
+			Received:  s.Received,
+			Published: s.Published,
+			Rejected:  make(map[string]uint64, len(s.Rejected)),
+			Lost:      s.Lost,
+			Skipped:   s.DeviceSkipped,
+		},
+	}
+	for i, n := range s.Rejected {
+		out.Frames.Rejected[camera.Rejection(i).String()] = n
+	}
+	if d := st.Device; d != nil {
+		out.Device = &web.Device{
+			Board: d.Board, Sensor: d.Sensor, Firmware: d.Firmware, SDK: d.SDK, Name: d.Name,
+			MAC: d.MAC, BootID: fmt.Sprintf("%08x", d.BootID), Transport: d.Transport,
+			ResetReason: d.ResetReason, TestCard: d.TestCard,
+		}
+	}
+	return out
+}
+
+func webCause(c camera.Cause) web.Cause {
+	switch c {
+	case camera.CauseNone:
+		return web.CauseNone
+	case camera.CausePortError:
+		return web.CauseOther
+	case camera.CauseStopped:
+		return web.CauseShutdown
+	}
+	return web.Cause(c) // the rest have the same names; a test holds them to it
+}

@@ -1,0 +1,124 @@
+// Package internal_test holds the house rules: which package may import
+// which, and that each says what it is for.
+package internal_test
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/camgw/camgw/"
+
+// rules is the import table of docs/design.md. A package that is not listed fails the test: where a new
+// one stands has to be decided.
+var rules = map[string]struct {
+	ours  []string // packages of ours it may import
+	never []string // others it must not import; a trailing slash means everything below
+	std   bool     // nothing but the standard library beside them
+}{
+	"cmd/camgw":           {ours: []string{"internal/config", "internal/gateway"}},
+	"internal/camlink":    {never: []string{"time", "log", "log/slog", "net", "os"}, std: true},
+	"internal/serialport": {},
+	"internal/fanout":     {never: []string{"net/http", "github.com/prometheus/", "go.bug.st/", "log/slog"}, std: true},
+	"internal/camera": {ours: []string{"internal/camlink", "internal/fanout"},
+		never: []string{"net/http", "github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}, std: true},
+	"internal/web": {ours: []string{"internal/fanout"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
+	"internal/metrics": {ours: []string{"internal/camera", "internal/fanout", "internal/web"},
+		never: []string{"go.bug.st/", "github.com/spf13/"}},
+	"internal/config": {never: []string{"os", "time"}, std: true},
+	"internal/simcam": {ours: []string{"internal/camlink"}, never: []string{"net/http", "github.com/prometheus/", "go.bug.st/"}},
+	"internal/gateway": {ours: []string{"internal/camera", "internal/camlink", "internal/config", "internal/fanout",
+		"internal/metrics", "internal/serialport", "internal/simcam", "internal/web"}, never: []string{"github.com/spf13/"}},
+	"internal/serialport/ptytest": {},
+}
+
+// only says who alone may import a module.
+var only = map[string]string{
+	"go.bug.st/serial":             "internal/serialport",
+	"github.com/spf13/cobra":       "cmd/camgw",
+	"github.com/prometheus/client": "internal/metrics",
+}
+
+type pkg struct {
+	ImportPath, Name, Doc string
+	Imports, GoFiles      []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Doc,Imports,GoFiles", "./...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		switch err := d.Decode(&p); err {
+		case nil:
+			if len(p.GoFiles) > 0 {
+				all = append(all, p)
+			}
+		case io.EOF:
+			return all
+		default:
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestImports(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		rule, ok := rules[name]
+		if !ok {
+			t.Errorf("%s has no place in the import table", name)
+			continue
+		}
+		seen[name] = true
+		for _, imp := range p.Imports {
+			if ours, ok := strings.CutPrefix(imp, module); ok {
+				if !slices.Contains(rule.ours, ours) {
+					t.Errorf("%s must not import %s", name, ours)
+				}
+				continue
+			}
+			for _, no := range rule.never {
+				if imp == no || strings.HasSuffix(no, "/") && strings.HasPrefix(imp, no) {
+					t.Errorf("%s must not import %s", name, imp)
+				}
+			}
+			if first, _, _ := strings.Cut(imp, "/"); rule.std && strings.Contains(first, ".") {
+				t.Errorf("%s must not import third-party %s", name, imp)
+			}
+			for prefix, owner := range only {
+				if strings.HasPrefix(imp, prefix) && name != owner {
+					t.Errorf("%s must not import %s: only %s may", name, imp, owner)
+				}
+			}
+		}
+	}
+	for name := range rules {
+		if !seen[name] {
+			t.Errorf("the import table lists %s, which does not exist", name)
+		}
+	}
+}
+
+func TestPackageDocs(t *testing.T) {
+	for _, p := range packages(t) {
+		want := "Package " + p.Name + " "
+		if p.Name == "main" {
+			want = "Command "
+		}
+		if !strings.HasPrefix(p.Doc, want) {
+			t.Errorf("%s: the package comment must begin with %q", p.ImportPath, want)
+		}
+	}
+}

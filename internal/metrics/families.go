@@ -1,0 +1,114 @@
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/camgw/camgw/internal/camera"
+)
+
+// family is one metric family: its description and, but for histograms, the kind of its values.
+type family struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+// families lists what the collector describes. It is filled once, while the
+// package is initialised.
+var families []*family
+
+func define(kind prometheus.ValueType, name, help string, labels ...string) *family {
+	f := &family{prometheus.NewDesc("camgw_"+name, help, labels, nil), kind}
+	families = append(families, f)
+	return f
+}
+
+func gauge(name, help string, labels ...string) *family {
+	return define(prometheus.GaugeValue, name, help, labels...)
+}
+
+func counter(name, help string, labels ...string) *family {
+	return define(prometheus.CounterValue, name, help, labels...)
+}
+
+func histogram(name, help string, labels ...string) *family {
+	return define(prometheus.UntypedValue, name, help, labels...)
+}
+
+func (f *family) set(ch chan<- prometheus.Metric, v float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(f.desc, f.kind, v, labels...)
+}
+
+func (f *family) observed(ch chan<- prometheus.Metric, h camera.Histogram, labels ...string) {
+	buckets := make(map[float64]uint64, len(h.Bounds))
+	var count uint64
+	for i, n := range h.Counts {
+		count += n
+		if i < len(h.Bounds) {
+			buckets[h.Bounds[i]] = count
+		}
+	}
+	ch <- prometheus.MustNewConstHistogram(f.desc, count, h.Sum, buckets, labels...)
+}
+
+func statusCode(code int) string { return strconv.Itoa(code) }
+
+var (
+	buildInfo = gauge("build_info", "Build information; always 1.", "version", "revision", "goversion")
+
+	cameraInfo  = gauge("camera_info", "What a camera is; always 1.", "camera", "port", "protocol", "firmware", "board", "sensor")
+	cameraUp    = gauge("camera_up", "1 while a camera is linked and gives pictures when asked.", "camera")
+	cameraState = gauge("camera_state", "1 for the state a camera is in.", "camera", "state")
+
+	serialUp           = gauge("serial_up", "1 while the camera's port is open.", "camera")
+	serialBaud         = gauge("serial_baud_rate", "Line rate in baud; 0 where the line has none.", "camera")
+	serialReceived     = counter("serial_received_bytes_total", "Bytes read from the port.", "camera")
+	serialSent         = counter("serial_sent_bytes_total", "Bytes written to the port.", "camera")
+	serialDiscarded    = counter("serial_discarded_bytes_total", "Bytes that were part of no packet.", "camera")
+	serialOpenFailures = counter("serial_open_failures_total", "Ports that could not be opened.", "camera", "reason")
+	serialDisconnects  = counter("serial_disconnects_total", "Open ports that were given up.", "camera", "reason")
+
+	linkPackets    = counter("link_packets_total", "Packets accepted.", "camera")
+	linkErrors     = counter("link_packet_errors_total", "Packets that failed a check.", "camera", "reason")
+	linkLost       = counter("link_packets_lost_total", "Packets missing by sequence number.", "camera")
+	linkHandshakes = counter("link_handshakes_total", "Handshakes completed.", "camera")
+	linkBreaks     = counter("link_breaks_total", "Links lost while the port stayed open.", "camera")
+	linkFallbacks  = counter("link_rate_fallbacks_total", "Line rates given up because they damaged too many frames.", "camera")
+	linkRoundTrip  = gauge("link_round_trip_seconds", "Shortest of the last 32 PING round trips; 0 before the first.", "camera")
+
+	framesReceived  = counter("frames_received_total", "Frames whose fate is known: published plus rejected.", "camera")
+	framesPublished = counter("frames_published_total", "Frames handed to the viewers.", "camera")
+	framesRejected  = counter("frames_rejected_total", "Frames received and not published.", "camera", "reason")
+	framesLost      = counter("frames_lost_total", "Frames of which not even the beginning arrived.", "camera")
+	framesRepaired  = counter("frames_repaired_total", "Frames published after padding behind the end was cut off.", "camera")
+	frameSize       = histogram("frame_size_bytes", "Size of the JPEGs published.", "camera")
+	frameInterval   = histogram("frame_interval_seconds", "Time between two publications.", "camera")
+	frameTransfer   = histogram("frame_transfer_duration_seconds", "Time a frame took on the wire.", "camera")
+	frameLast       = gauge("frame_last_timestamp_seconds", "When the newest frame arrived, Unix time.", "camera")
+	frameWidth      = gauge("frame_width_pixels", "Width of the newest frame; 0 before the first.", "camera")
+	frameHeight     = gauge("frame_height_pixels", "Height of the newest frame; 0 before the first.", "camera")
+
+	deviceBoots       = counter("device_reboots_total", "Reboots seen.", "camera")
+	deviceSkipped     = counter("device_frames_skipped_total", "Pictures the device took and did not send: newer ones were ready first.", "camera")
+	deviceUptime      = gauge("device_uptime_seconds", "Time since the device booted.", "camera")
+	deviceErrors      = gauge("device_capture_failures", "Captures that failed since the device booted.", "camera")
+	deviceHeap        = gauge("device_heap_free_bytes", "Free memory of the device.", "camera", "region")
+	deviceTemperature = gauge("device_temperature_celsius", "Temperature of the device.", "camera")
+
+	clients              = gauge("clients", "Viewers connected now.", "camera", "transport")
+	clientsLimit         = gauge("clients_limit", "Viewers allowed at once.")
+	clientConnections    = counter("client_connections_total", "Viewers accepted.", "camera", "transport")
+	clientDisconnections = counter("client_disconnections_total", "Streams that ended.", "camera", "reason")
+	clientRejections     = counter("client_rejections_total", "Requests for pictures refused.", "reason")
+	clientOffered        = counter("client_frames_offered_total", "Frames published while a viewer was there, summed over viewers: sent plus skipped.", "camera", "transport")
+	clientSent           = counter("client_frames_sent_total", "Frames written whole to viewers.", "camera", "transport")
+	clientSkipped        = counter("client_frames_skipped_total", "Frames not sent to a viewer.", "camera", "transport", "reason")
+	clientBytes          = counter("client_sent_bytes_total", "Bytes of the frames sent to viewers.", "camera", "transport")
+	clientRepeats        = counter("client_frames_repeated_total", "Pictures sent again because no new one came.", "camera")
+	clientPlaceholders   = counter("client_placeholders_total", "No-signal pictures sent.", "camera")
+
+	httpRequests    = counter("http_requests_total", "Requests answered.", "handler", "method", "code")
+	httpConnections = gauge("http_connections", "Connections open now.")
+	panics          = counter("panics_recovered_total", "Panics caught before they ended the daemon.", "component")
+)

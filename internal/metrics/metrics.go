@@ -1,0 +1,189 @@
+// Package metrics exports the daemon's counters to Prometheus. The counters
+// live in the objects they count; one collector reads them at scrape, so that
+// nothing on a frame's way knows of it. Names follow docs/metrics.md.
+//
+// Labels are bounded: the configured camera ids, and closed lists in the code.
+// Nothing a client or a device says ever becomes a label value, but for the fixed
+// strings of camgw_camera_info.
+package metrics
+
+import (
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/camgw/camgw/internal/camera"
+	"github.com/camgw/camgw/internal/fanout"
+	"github.com/camgw/camgw/internal/web"
+)
+
+// Camera is one camera to be read at scrape.
+type Camera struct {
+	ID, Port string
+	Status   func() camera.Status
+	Stats    func() camera.Stats
+	Hub      func() fanout.Stats
+}
+
+// Sources is everything that is read at scrape.
+type Sources struct {
+	Cameras []Camera
+	Web     func() web.Stats
+
+	Version, Revision string // of the build
+}
+
+// NewRegistry returns a registry of the daemon's own families and those of the Go
+// runtime and the process.
+func NewRegistry(s Sources) *prometheus.Registry {
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(&collector{s},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// NewHandler serves a registry. Scrapes are bounded in number and time.
+func NewHandler(r *prometheus.Registry) http.Handler {
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
+		MaxRequestsInFlight: 4,
+		Timeout:             5 * time.Second,
+		EnableOpenMetrics:   true,
+	})
+}
+
+// collector implements prometheus.Collector.
+type collector struct{ Sources }
+
+// Describe is part of prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, f := range families {
+		ch <- f.desc
+	}
+}
+
+// Collect is part of prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	buildInfo.set(ch, 1, c.Version, c.Revision, runtime.Version())
+	for _, cam := range c.Cameras {
+		id := cam.ID
+		collectCamera(ch, id, cam.Port, cam.Status(), cam.Stats())
+		collectHub(ch, id, cam.Hub())
+	}
+	collectWeb(ch, c.Web())
+}
+
+func collectCamera(ch chan<- prometheus.Metric, id, port string, st camera.Status, s camera.Stats) {
+	info := camera.Device{}
+	if st.Device != nil {
+		info = *st.Device
+	}
+	cameraInfo.set(ch, 1, id, port, "camlink/1", info.Firmware, info.Board, info.Sensor)
+	linked := st.State == camera.Streaming || st.State == camera.Idle
+	cameraUp.set(ch, truth(linked && st.Cause == camera.CauseNone), id)
+	for _, state := range []camera.State{camera.Offline, camera.Connecting, camera.Idle, camera.Streaming} {
+		cameraState.set(ch, truth(st.State == state), id, string(state))
+	}
+
+	serialUp.set(ch, truth(st.State != camera.Offline || s.Opens > sum(s.Disconnects[:])), id)
+	serialBaud.set(ch, float64(st.Baud), id)
+	serialReceived.set(ch, float64(s.ReceivedBytes), id)
+	serialSent.set(ch, float64(s.SentBytes), id)
+	serialDiscarded.set(ch, float64(s.Link.Discarded), id)
+	for i, cause := range camera.OpenCauses() {
+		serialOpenFailures.set(ch, float64(s.OpenFailures[i]), id, string(cause))
+	}
+	for i, n := range s.Disconnects {
+		serialDisconnects.set(ch, float64(n), id, camera.Disconnect(i).String())
+	}
+
+	linkPackets.set(ch, float64(s.Link.Packets), id)
+	linkLost.set(ch, float64(s.Link.Lost), id)
+	for i, n := range s.Link.Errors {
+		linkErrors.set(ch, float64(n), id, camera.LinkErrorName(i))
+	}
+	linkHandshakes.set(ch, float64(s.Links), id)
+	linkBreaks.set(ch, float64(s.LinksLost), id)
+	linkFallbacks.set(ch, float64(s.BaudFallbacks), id)
+	linkRoundTrip.set(ch, s.RoundTrip, id)
+
+	framesReceived.set(ch, float64(s.Received), id)
+	framesPublished.set(ch, float64(s.Published), id)
+	for i, n := range s.Rejected {
+		framesRejected.set(ch, float64(n), id, camera.Rejection(i).String())
+	}
+	framesLost.set(ch, float64(s.Lost), id)
+	framesRepaired.set(ch, float64(s.Repaired), id)
+	frameSize.observed(ch, s.FrameSize, id)
+	frameInterval.observed(ch, s.FrameInterval, id)
+	frameTransfer.observed(ch, s.FrameTransfer, id)
+	frameWidth.set(ch, float64(st.Width), id)
+	frameHeight.set(ch, float64(st.Height), id)
+
+	deviceBoots.set(ch, float64(s.Reboots), id)
+	deviceSkipped.set(ch, float64(s.DeviceSkipped), id)
+	if s.HaveDevice {
+		d := s.DeviceStats
+		deviceUptime.set(ch, float64(d.UptimeS), id)
+		deviceErrors.set(ch, float64(d.CameraErrors), id)
+		deviceHeap.set(ch, float64(d.HeapFree), id, "internal")
+		deviceHeap.set(ch, float64(d.PSRAMFree), id, "psram")
+		if celsius, ok := s.Temperature(); ok {
+			deviceTemperature.set(ch, celsius, id)
+		}
+	}
+}
+
+func collectHub(ch chan<- prometheus.Metric, id string, s fanout.Stats) {
+	if !s.Last.IsZero() {
+		frameLast.set(ch, float64(s.Last.UnixMilli())/1000, id)
+	}
+	for i, t := range s.Transports {
+		transport := fanout.Transport(i).String()
+		clients.set(ch, float64(t.Viewers), id, transport)
+		clientConnections.set(ch, float64(t.Joined), id, transport)
+		clientOffered.set(ch, float64(t.Offered), id, transport)
+		clientSent.set(ch, float64(t.Sent), id, transport)
+		clientBytes.set(ch, float64(t.SentBytes), id, transport)
+		for r, n := range t.Skipped {
+			clientSkipped.set(ch, float64(n), id, transport, fanout.Reason(r).String())
+		}
+	}
+}
+
+func collectWeb(ch chan<- prometheus.Metric, s web.Stats) {
+	clientsLimit.set(ch, float64(s.ViewerLimit))
+	httpConnections.set(ch, float64(s.Connections))
+	panics.set(ch, float64(s.Panics), "http")
+	for i, n := range s.Rejections {
+		clientRejections.set(ch, float64(n), web.Rejection(i).String())
+	}
+	for r, n := range s.Requests {
+		httpRequests.set(ch, float64(n), r.Route, r.Method, statusCode(r.Code))
+	}
+	for _, c := range s.Cameras {
+		clientRepeats.set(ch, float64(c.Repeats), c.ID)
+		clientPlaceholders.set(ch, float64(c.Placeholders), c.ID)
+		for i, n := range c.Ends {
+			clientDisconnections.set(ch, float64(n), c.ID, web.End(i).String())
+		}
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func sum(counts []uint64) (total uint64) {
+	for _, n := range counts {
+		total += n
+	}
+	return total
+}

@@ -1,0 +1,75 @@
+package serialport
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const sysfs = "/sys"
+
+// Identity says what hardware a tty is, as far as sysfs tells. It identifies the adapter, not the camera behind it.
+type Identity struct {
+	VID, PID string // four hex digits in lower case; empty when not on USB
+	Driver   string // of the kernel, such as ch341-uart or cdc_acm
+	Serial   string // of the USB device; many adapters have none, or all the same
+}
+
+// Describe returns the identity of the tty at path. It is empty for a pty and for a path that is no device.
+// It does not open the tty.
+func Describe(path string) Identity {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return Identity{}
+	}
+	return identify(sysfs, uint64(st.Rdev))
+}
+
+func identify(root string, rdev uint64) Identity {
+	dir, err := filepath.EvalSymlinks(filepath.Join(deviceDir(root, rdev), "device"))
+	if err != nil {
+		return Identity{}
+	}
+	var id Identity
+	if driver, err := os.Readlink(filepath.Join(dir, "driver")); err == nil {
+		id.Driver = filepath.Base(driver)
+	}
+	// The tty hangs below a USB interface, which hangs below the USB device that has the numbers.
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if vid := attribute(dir, "idVendor"); vid != "" {
+			id.VID, id.PID, id.Serial = strings.ToLower(vid), strings.ToLower(attribute(dir, "idProduct")), attribute(dir, "serial")
+			break
+		}
+	}
+	return id
+}
+
+// subsystem returns the kernel's class of a device ("tty", "mem"), or "" if it has no entry, as ptys have none.
+func subsystem(root string, rdev uint64) string {
+	link, err := os.Readlink(filepath.Join(deviceDir(root, rdev), "subsystem"))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(link)
+}
+
+func deviceDir(root string, rdev uint64) string {
+	return filepath.Join(root, "dev", "char", fmt.Sprintf("%d:%d", unix.Major(rdev), unix.Minor(rdev)))
+}
+
+func attribute(dir, name string) string {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// isPTY reports whether rdev is the slave end of a pty: majors 136 to 143.
+func isPTY(rdev uint64) bool {
+	major := unix.Major(rdev)
+	return major >= 136 && major <= 143
+}

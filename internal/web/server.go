@@ -1,0 +1,270 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/camgw/camgw/internal/fanout"
+)
+
+// Camera is one camera as web needs it.
+type Camera struct {
+	ID     string        // letters, digits, - and _; part of its addresses
+	Hub    *fanout.Hub   // made with [Envelope]
+	Status func() Status // its present state; called often and from many goroutines
+}
+
+// Options are what a server is made of. The zero value of each has the meaning given.
+type Options struct {
+	Cameras []Camera     // the first is what /stream and the like show
+	Logger  *slog.Logger // nil: silent
+	Metrics http.Handler // answers /metrics; nil: there is none
+	Version string       // shown by the API
+
+	MaxViewers   int           // streams and waiting snapshots at once; 0: 512
+	WriteTimeout time.Duration // a viewer that takes nothing for so long is disconnected; 0: 10 s
+	RepeatAfter  time.Duration // the last picture is sent again after so long without a new one; 0: 1 s
+	StaleAfter   time.Duration // the last picture of a vanished camera is shown for so long; 0: 3 s
+}
+
+// Server answers all HTTP requests.
+type Server struct {
+	options Options
+	cameras []*camera
+	log     *slog.Logger
+	routes  map[string]bool
+	handler http.Handler
+
+	// Anybody, atomically.
+	viewers     atomic.Int64
+	connections atomic.Int64
+	serving     atomic.Int32 // listeners being served and not ending
+	panics      atomic.Uint64
+	rejections  [rejections]atomic.Uint64
+
+	requests requestCounts // has its own lock
+}
+
+// camera is a Camera with what web keeps for it.
+type camera struct {
+	Camera
+	noSignal noSignal // has its own lock
+
+	// Anybody, atomically.
+	repeats, placeholders, fillerBytes atomic.Uint64
+	ends                               [ends]atomic.Uint64
+}
+
+// New makes a server. It panics if two cameras have the same ID.
+func New(o Options) *Server {
+	o.MaxViewers = cmp.Or(o.MaxViewers, 512)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
+	o.RepeatAfter = cmp.Or(o.RepeatAfter, time.Second)
+	o.StaleAfter = cmp.Or(o.StaleAfter, 3*time.Second)
+	s := &Server{options: o, log: o.Logger, routes: make(map[string]bool)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	seen := make(map[string]bool)
+	for _, c := range o.Cameras {
+		if seen[c.ID] {
+			panic("web: two cameras with the ID " + c.ID)
+		}
+		seen[c.ID] = true
+		s.cameras = append(s.cameras, &camera{Camera: c})
+	}
+	s.handler = s.guard(s.mux())
+	return s
+}
+
+// Handler answers requests without a listener of its own. Streams end with the contexts of their requests.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second // header and body; a stream under way is not bound by it
+	idleTimeout       = 60 * time.Second
+	maxHeaderBytes    = 16 << 10
+
+	// shutdownGrace is how long Serve waits for parts being written before it cuts them off.
+	shutdownGrace = 3 * time.Second
+)
+
+// errShutdown is the cause that the contexts of all requests end with.
+var errShutdown = errors.New("server is shutting down")
+
+// Serve answers requests on l until ctx ends, and closes l. Streams then end, each after a whole part if its
+// viewer reads on; Serve returns within about [shutdownGrace], with every connection and goroutine gone. The error is nil
+// unless accepting failed. Several listeners may be served at once.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
+	var connections sync.WaitGroup
+	server := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			if err := s.tune(conn); err != nil {
+				s.log.Debug("connection not tuned", "client", conn.RemoteAddr(), "error", err)
+			}
+			return ctx
+		},
+		// New is reported before Accept is called again, so no Add can come after Serve has returned.
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				connections.Add(1)
+				s.connections.Add(1)
+			case http.StateClosed:
+				s.connections.Add(-1)
+				connections.Done()
+			}
+		},
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	s.serving.Add(1)
+
+	var failure error
+	select {
+	case err := <-served:
+		served <- err
+		failure = fmt.Errorf("accept: %w", err)
+	case <-ctx.Done():
+	}
+	s.serving.Add(-1)
+	end(errShutdown)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		s.log.Info("cutting off viewers that do not read", "error", err)
+		if err := server.Close(); err != nil {
+			s.log.Debug("close", "error", err)
+		}
+	}
+	<-served
+	connections.Wait()
+	return failure
+}
+
+// unsentLimit is how many bytes the kernel may hold that it has not put on the wire. Without it a slow viewer
+// has megabytes of old pictures in the kernel's buffer, and sees them many seconds late.
+const unsentLimit = 128 << 10
+
+// tune makes the kernel notice peers that are gone: an unplugged viewer acknowledges nothing and never closes.
+func (s *Server) tune(conn net.Conn) error {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	if err := tcp.SetKeepAliveConfig(net.KeepAliveConfig{
+		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
+	}); err != nil {
+		return fmt.Errorf("set keep-alive: %w", err)
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	gone := int((s.options.WriteTimeout + 5*time.Second).Milliseconds())
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		failed = errors.Join(
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, gone),
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLimit))
+	})
+	return errors.Join(err, failed)
+}
+
+// guard is around every handler: the headers every answer carries, a deadline for the answer, the request count, and a
+// net for panics.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := &recorder{ResponseWriter: w, server: s, request: r}
+		defer func() {
+			if fault := recover(); fault != nil {
+				if fault == http.ErrAbortHandler {
+					panic(fault)
+				}
+				s.panics.Add(1)
+				s.log.Error("panic in a handler", "path", r.URL.Path, "panic", fault, "stack", string(debug.Stack()))
+				rec.count(http.StatusInternalServerError)
+				panic(http.ErrAbortHandler) // the answer may be half written: drop the connection
+			}
+			rec.count(http.StatusOK)
+		}()
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		// Streams move it on with every write. A writer without deadlines (a test's) is not a fault.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.options.WriteTimeout))
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// recorder counts the request under the status it is answered with, as soon as that is known: a stream's
+// handler returns only at its end.
+type recorder struct {
+	http.ResponseWriter
+	server  *Server
+	request *http.Request
+	counted bool
+}
+
+// Unwrap lets http.ResponseController through.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) WriteHeader(status int) {
+	if status >= 200 {
+		r.count(status)
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.count(http.StatusOK)
+	return r.ResponseWriter.Write(p)
+}
+
+func (r *recorder) count(status int) {
+	if r.counted {
+		return
+	}
+	r.counted = true
+	route := r.request.Pattern
+	if !r.server.routes[route] {
+		route = "/"
+	}
+	r.server.requests.add(Request{route, foldMethod(r.request.Method), status})
+}
+
+// admit takes a viewer's place, unless all are taken.
+func (s *Server) admit() bool {
+	if s.viewers.Add(1) > int64(s.options.MaxViewers) {
+		s.viewers.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (s *Server) refuse(w http.ResponseWriter) {
+	s.rejections[RejectLimit].Add(1)
+	w.Header().Set("Retry-After", "5")
+	s.fail(w, problem{Status: http.StatusServiceUnavailable,
+		Detail: fmt.Sprintf("all %d viewers' places are taken", s.options.MaxViewers)})
+}

@@ -1,0 +1,111 @@
+package web
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// Rejection is why a request did not get what it asked for.
+type Rejection uint8
+
+const (
+	RejectLimit     Rejection = iota // as many viewers as allowed are being served
+	RejectNotFound                   // no such camera or address
+	RejectNoPicture                  // a snapshot of a camera that gave none in time
+	rejections
+)
+
+func (r Rejection) String() string {
+	return [rejections]string{"limit", "not_found", "no_picture"}[r]
+}
+
+// Request is what requests are counted by. All three come from closed lists, whatever clients send.
+type Request struct {
+	Route  string // pattern of the route, "/" for everything that has none
+	Method string // GET, HEAD, POST, PUT, DELETE, OPTIONS or other
+	Code   int    // status answered
+}
+
+// CameraStats is what web has counted for one camera, apart from what its hub counts.
+type CameraStats struct {
+	ID           string
+	Repeats      uint64       // pictures sent again because no new one came
+	Placeholders uint64       // no-signal pictures sent
+	FillerBytes  uint64       // bytes of both
+	Ends         [ends]uint64 // streams ended, by [End]
+}
+
+// Stats is what the server has counted since it was made.
+type Stats struct {
+	Viewers     int // streams open and snapshots waiting
+	ViewerLimit int
+	Connections int
+	Panics      uint64             // recovered in handlers
+	Rejections  [rejections]uint64 // by [Rejection]
+	Requests    map[Request]uint64
+	Cameras     []CameraStats // in the order of the options
+}
+
+// Stats reads the counters.
+func (s *Server) Stats() Stats {
+	st := Stats{
+		Viewers:     int(s.viewers.Load()),
+		ViewerLimit: s.options.MaxViewers,
+		Connections: int(s.connections.Load()),
+		Panics:      s.panics.Load(),
+		Rejections:  [rejections]uint64(load(s.rejections[:])),
+		Requests:    s.requests.snapshot(),
+	}
+	for _, c := range s.cameras {
+		st.Cameras = append(st.Cameras, CameraStats{
+			ID:           c.ID,
+			Repeats:      c.repeats.Load(),
+			Placeholders: c.placeholders.Load(),
+			FillerBytes:  c.fillerBytes.Load(),
+			Ends:         [ends]uint64(load(c.ends[:])),
+		})
+	}
+	return st
+}
+
+func load(counters []atomic.Uint64) []uint64 {
+	values := make([]uint64, len(counters))
+	for i := range counters {
+		values[i] = counters[i].Load()
+	}
+	return values
+}
+
+// requestCounts counts requests. Its size is bounded by routes, methods and codes.
+type requestCounts struct {
+	mu     sync.Mutex
+	counts map[Request]uint64
+}
+
+func (c *requestCounts) add(r Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counts == nil {
+		c.counts = make(map[Request]uint64)
+	}
+	c.counts[r]++
+}
+
+func (c *requestCounts) snapshot() map[Request]uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	copied := make(map[Request]uint64, len(c.counts))
+	for r, n := range c.counts {
+		copied[r] = n
+	}
+	return copied
+}
+
+func foldMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}

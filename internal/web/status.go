@@ -1,0 +1,130 @@
+package web
+
+import (
+	"cmp"
+	"time"
+)
+
+// State is what a camera is doing.
+type State string
+
+const (
+	Offline    State = "offline"    // there is no link to it
+	Connecting State = "connecting" // its port is open, the link is not up yet
+	Streaming  State = "streaming"  // linked, and pictures are wanted
+	Idle       State = "idle"       // linked, and nobody wants pictures
+)
+
+// Cause is why a camera gives no pictures.
+type Cause string
+
+const (
+	CauseNone       Cause = "none"
+	CauseUnplugged  Cause = "unplugged"  // the port vanished while in use
+	CauseAbsent     Cause = "absent"     // the port does not exist
+	CausePermission Cause = "permission" // the port may not be opened
+	CauseBusy       Cause = "busy"       // another program holds the port
+	CauseNotATTY    Cause = "not_a_tty"  // the port is not a serial port
+	CauseNoAnswer   Cause = "no_answer"  // the port is open and nothing that makes sense comes
+	CauseWrongBaud  Cause = "wrong_baud" // what comes was sent at another rate
+	CauseRebooting  Cause = "rebooting"  // the device is starting
+	CauseVersion    Cause = "version"    // the device speaks another version of the protocol
+	CauseSilent     Cause = "silent"     // linked, but no picture comes
+	CauseShutdown   Cause = "shutdown"   // the gateway is ending
+	CauseOther      Cause = "other"      // the reason says what
+)
+
+// causes says each cause in words, and what to do about it when the camera's own reason does not.
+var causes = map[Cause]struct{ title, advice string }{
+	CauseNone:       {"Waiting for a picture", "The camera is being woken."},
+	CauseUnplugged:  {"Unplugged", "Plug the camera in again; it comes back by itself."},
+	CauseAbsent:     {"Port not found", "Check the cable and the name of the port."},
+	CausePermission: {"No permission", "Let the gateway open the port: add its user to the group dialout."},
+	CauseBusy:       {"Port is in use", "End the other program that holds the port."},
+	CauseNotATTY:    {"Not a serial port", "Check the name of the port."},
+	CauseNoAnswer:   {"No answer", "Check power, wiring (TX to RX) and firmware of the camera."},
+	CauseWrongBaud:  {"Wrong baud rate", "Set the rate that the camera is built for."},
+	CauseRebooting:  {"Rebooting", "The camera is starting. If this repeats, check its power supply."},
+	CauseVersion:    {"Version mismatch", "Update the older of camera firmware and gateway."},
+	CauseSilent:     {"No pictures", "The camera answers but sends no pictures: check its sensor and ribbon cable."},
+	CauseShutdown:   {"Shutting down", "The gateway is ending."},
+	CauseOther:      {"Fault", "See the log of the gateway."},
+}
+
+// Device is what a camera has told about itself. Empty fields are unknown.
+type Device struct {
+	Board       string `json:"board"`
+	Sensor      string `json:"sensor"`
+	Firmware    string `json:"firmware"`
+	SDK         string `json:"sdk"`
+	Name        string `json:"name"`
+	MAC         string `json:"mac"`
+	BootID      string `json:"boot_id"`
+	Transport   string `json:"transport"`
+	ResetReason string `json:"reset_reason"`
+	TestCard    bool   `json:"test_card"` // the pictures are drawn, not taken
+}
+
+// FrameCounts is what became of the frames of one camera. Received is Published plus all of Rejected.
+type FrameCounts struct {
+	Received  uint64            `json:"received"`
+	Published uint64            `json:"published"`
+	Rejected  map[string]uint64 `json:"rejected"` // by reason
+	Lost      uint64            `json:"lost"`     // sent by the device, never received
+	Skipped   uint64            `json:"skipped_by_device"`
+}
+
+// Status is one camera as the API shows it. Its source fills in what it knows; ID, FPS, Viewers and LastFrameAge
+// are overwritten from the camera's hub, and Width and Height too once it has a frame.
+type Status struct {
+	ID     string  `json:"id"`
+	Port   string  `json:"port"`
+	State  State   `json:"state"`
+	Cause  Cause   `json:"cause"`
+	Reason string  `json:"reason"` // in words, with the next step; empty if all is well
+	Baud   int     `json:"baud"`   // 0: none (USB) or unknown
+	Device *Device `json:"device"` // nil: never heard of
+
+	Width        int         `json:"width"`
+	Height       int         `json:"height"`
+	FPS          float64     `json:"fps"`
+	Frames       FrameCounts `json:"frames"`
+	Viewers      int         `json:"viewers"`
+	LastFrameAge *float64    `json:"last_frame_age_seconds"` // nil: no frame yet
+}
+
+// down tells whether no pictures are to be expected.
+func (s Status) down() bool {
+	return s.State != Streaming && s.State != Idle || s.Cause != CauseNone
+}
+
+// words are the cause and the next step for people.
+func (s Status) words() (title, advice string) {
+	known, ok := causes[s.Cause]
+	if !ok {
+		known = causes[CauseOther]
+	}
+	if s.Cause == CauseNone && s.State == Connecting {
+		known.title, known.advice = "Connecting", "Waiting for the camera to answer."
+	}
+	return known.title, cmp.Or(s.Reason, known.advice)
+}
+
+// status is the camera's state with what its hub knows filled in.
+func (c *camera) status() Status {
+	st := c.Status()
+	stats := c.Hub.Stats()
+	st.ID = c.ID
+	st.Cause = cmp.Or(st.Cause, CauseNone)
+	st.FPS = float64(int(stats.FPS*10+0.5)) / 10
+	st.Viewers = c.Hub.Viewers()
+	if st.Frames.Rejected == nil {
+		st.Frames.Rejected = map[string]uint64{}
+	}
+	if f := c.Hub.Latest(); f != nil {
+		st.Width, st.Height = f.Width, f.Height
+		age := time.Since(f.Received).Seconds()
+		st.LastFrameAge = &age
+	}
+	return st
+}
