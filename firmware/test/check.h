@@ -47,6 +47,7 @@ void check_fail(const char *file, int line, const char *format, ...) __attribute
 void codec_suite(void);
 void decoder_suite(void);
 void assembler_suite(void);
+void vector_suite(void);
 void mailbox_suite(void);
 void link_suite(void);
 void pictures_suite(void);

@@ -28,5 +28,7 @@ void events_end(struct events *e);
 
 /* Runs a golden vector file: prints its events to out, and what is wrong with them or with the file to err. */
 bool events_vector(const char *path, FILE *out, FILE *err);
+/* The same from an open file; path is its name. */
+bool events_vector_read(const char *path, FILE *in, FILE *out, FILE *err);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * A platform and a host for tests of the device: a clock that only the test moves, a line with every fault the platform's
- * contract allows, pictures in their own allocations so that a sanitizer sees each stray access, and the host's receiver at the far end.
+ * A platform and a host for tests of the device: a clock that only the test moves, a line with every fault the
+ * platform's contract allows, pictures in their own allocations so that a sanitizer sees each stray access, and the
+ * host's receiver at the far end.
  */
 #ifndef FAKE_H
 #define FAKE_H
@@ -26,14 +27,14 @@ struct fake {
     /* The line. */
     uint8_t rx[4096];
     size_t rx_len;
-    size_t rx_chunk;    /* most bytes of one read */
-    size_t tx_room;     /* bytes write takes before it answers 0 */
-    size_t tx_chunk;    /* most bytes of one write */
-    bool gone;          /* read and write fail */
-    bool undrained;     /* drained answers no */
-    bool read_at_all;   /* read was called */
-    uint32_t baud;      /* as set; 0 before */
-    uint32_t bad_baud;  /* refused, even when only checked */
+    size_t rx_chunk;     /* most bytes of one read */
+    size_t tx_room;      /* bytes write takes before it answers 0 */
+    size_t tx_chunk;     /* most bytes of one write */
+    bool gone;           /* read and write fail */
+    bool undrained;      /* drained answers no */
+    bool read_at_all;    /* read was called */
+    uint32_t baud;       /* as set; 0 before */
+    uint32_t bad_baud;   /* refused, even when only checked */
     uint32_t bad_switch; /* refused when it comes to switching */
     unsigned switches;
 

@@ -81,6 +81,7 @@ int main(int argc, char **argv)
     codec_suite();
     decoder_suite();
     assembler_suite();
+    vector_suite();
     mailbox_suite();
     link_suite();
     pictures_suite();

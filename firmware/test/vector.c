@@ -174,18 +174,24 @@ static void run(struct vector *v, FILE *f)
     }
 }
 
-bool events_vector(const char *path, FILE *out, FILE *err)
+bool events_vector_read(const char *path, FILE *in, FILE *out, FILE *err)
 {
     struct vector v = {.path = path, .out = out, .err = err, .max_frame = EVENTS_MAX_FRAME};
-    FILE *f = fopen(path, "r");
-    if (f == NULL) {
-        fprintf(err, "%s: %s\n", path, strerror(errno));
-        return false;
-    }
-    run(&v, f);
-    fclose(f);
+    run(&v, in);
     for (size_t i = 0; i < v.expected; i++) {
         free(v.expect[i]);
     }
     return !v.bad;
+}
+
+bool events_vector(const char *path, FILE *out, FILE *err)
+{
+    FILE *in = fopen(path, "r");
+    if (in == NULL) {
+        fprintf(err, "%s: %s\n", path, strerror(errno));
+        return false;
+    }
+    bool good = events_vector_read(path, in, out, err);
+    fclose(in);
+    return good;
 }

@@ -44,7 +44,7 @@ type Camera struct {
 	asm     camlink.Assembler
 	stats   Stats // the working copy
 	state   Status
-	buf     fanout.Buffer // of the frame being assembled
+	buf     fanout.Buffer // of the frame being assembled; empty once that is published
 	console console
 	bootID  uint32
 	booted  bool // bootID is known
@@ -75,8 +75,12 @@ func New(opts Options) *Camera {
 	c.asm = camlink.Assembler{
 		MaxFrame: uint32(opts.MaxFrame),
 		Alloc: func(size int) []byte {
-			c.buf = fanout.NewBuffer(size)
-			return c.buf.JPEG()
+			// The buffer of a rejected frame serves again: a device that begins
+			// frames and never ends them must not cost a megabyte each.
+			if len(c.buf.JPEG()) < size {
+				c.buf = fanout.NewBuffer(size)
+			}
+			return c.buf.JPEG()[:size:size]
 		},
 	}
 	c.setState(Connecting, CauseNone, "opening "+opts.Port)

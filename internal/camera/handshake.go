@@ -130,6 +130,9 @@ func (s *session) link() {
 	s.clk.reset()
 	s.flow = flow{newest: h.NextFrame - 1}
 	s.state.Device = newDevice(h)
+	if h.Transport.USB() {
+		s.state.Baud = 0 // whatever the terminal settings say
+	}
 	d := s.state.Device
 	s.log.Info("device linked", "board", d.Board, "sensor", d.Sensor, "firmware", d.Firmware, "mac", d.MAC,
 		"transport", d.Transport, "boot", fmt.Sprintf("%08x", h.BootID), "rebooted", rebooted, "reset", d.ResetReason)

@@ -26,7 +26,8 @@ type Port interface {
 	// SetReadTimeout bounds the wait of the following Reads.
 	SetReadTimeout(d time.Duration) error
 
-	// Close releases the line promptly, even with output pending.
+	// Close lets a last packet leave and releases the line promptly, even if
+	// that cannot be.
 	Close() error
 }
 

@@ -301,9 +301,7 @@ func (s *session) farewell() {
 		return
 	}
 	bye := camlink.Credit{Limit: s.flow.newest, LeaseMillis: 0}
-	if s.send(camlink.TypeCredit, s.newRef(), bye.Append(nil)) != nil || s.fixed {
-		return
+	if err := s.send(camlink.TypeCredit, s.newRef(), bye.Append(nil)); err != nil {
+		s.log.Debug("the device could not be told", "error", err)
 	}
-	// Changing the rate to what it is lets the packet leave before the port closes.
-	_, _ = s.port.SetBaud(s.baud)
 }

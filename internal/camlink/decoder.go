@@ -212,7 +212,8 @@ func (d *Decoder) fail(kind ErrorKind) {
 // accept consumes b, the good packet at start.
 func (d *Decoder) accept(b []byte) Packet {
 	p := viewPacket(b)
-	if gap := p.Seq - d.nextSeq; d.seqSeen && gap < 1<<15 {
+	booted := p.Type == TypeHello && p.Seq == 0 // it starts the count anew
+	if gap := p.Seq - d.nextSeq; d.seqSeen && !booted && gap < 1<<15 {
 		d.counters.Lost += uint64(gap)
 	}
 	d.nextSeq = p.Seq + 1

@@ -117,9 +117,16 @@ func TestDamageLosesOnlyTheDamagedPacket(t *testing.T) {
 		if fault := r.check(); fault != "" {
 			t.Fatal(fault)
 		}
-		others := slices.Delete(slices.Clone(sent), victim, victim+1)
-		// The victim survives what left its bytes whole: an insertion before it, for instance.
-		if !slices.Equal(r.packets, others) && !(bytes.Contains(b, []byte(sent[victim])) && slices.Equal(r.packets, sent)) {
+		without := func(i int) []string { return slices.Delete(slices.Clone(sent), i, i+1) }
+		want := without(victim)
+		switch last := victim == len(sent)-1; {
+		case bytes.Contains(b, []byte(sent[victim])):
+			want = sent // the damage left its bytes whole: an insertion before it, for instance
+		case !last && strings.Contains(string(b)+sent[victim+1], sent[victim]):
+			// A victim cut just before a CRC byte of FF is made whole by the sync of the next packet, which is the one then lost.
+			want = without(victim + 1)
+		}
+		if !slices.Equal(r.packets, want) && !slices.Equal(r.packets, without(victim)) {
 			t.Fatalf("victim %d: got %d packets of %d\n%x", victim, len(r.packets), len(sent), b)
 		}
 	})

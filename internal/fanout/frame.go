@@ -27,8 +27,11 @@ func NewBuffer(size int) Buffer {
 }
 
 // JPEG is where the picture goes: the size bytes asked for, with the capacity clipped so that an append
-// cannot reach the room behind it.
+// cannot reach the room behind it. The zero Buffer has none.
 func (b Buffer) JPEG() []byte {
+	if b.mem == nil {
+		return nil
+	}
 	end := len(b.mem) - Tailroom
 	return b.mem[Headroom:end:end]
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unsafe"
 
+	"go.bug.st/serial"
 	"golang.org/x/sys/unix"
 )
 
@@ -203,6 +204,11 @@ func linesFor(id Identity) modemLines {
 		return modemLines{lower: unix.TIOCM_RTS, raise: unix.TIOCM_DTR}
 	}
 	return modemLines{lower: unix.TIOCM_DTR | unix.TIOCM_RTS}
+}
+
+// initial returns the lines for the library to set as early as it can.
+func (l modemLines) initial() *serial.ModemOutputBits {
+	return &serial.ModemOutputBits{DTR: l.raise&unix.TIOCM_DTR != 0, RTS: l.raise&unix.TIOCM_RTS != 0}
 }
 
 // apply sets the lines, each change in one request. TIOCMBIC, unlike TIOCMSET, leaves the bits alone that

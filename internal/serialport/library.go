@@ -21,7 +21,7 @@ var (
 const openAttempts = 20
 
 // openLibrary opens the tty at path with the library, on descriptors its select(2) can name. The caller has lent them.
-func openLibrary(path string, baud int) (serial.Port, error) {
+func openLibrary(path string, mode *serial.Mode) (serial.Port, error) {
 	err := errNoLowDescriptor
 	for attempt := range openAttempts {
 		if attempt > 0 {
@@ -30,7 +30,7 @@ func openLibrary(path string, baud int) (serial.Port, error) {
 			time.Sleep(time.Duration(attempt) * 100 * time.Microsecond)
 		}
 		var port serial.Port
-		port, err = openPrivately(path, baud)
+		port, err = openPrivately(path, mode)
 		if err != nil {
 			if strings.Contains(err.Error(), unix.EMFILE.Error()) { // the library's errors do not unwrap
 				continue
@@ -46,11 +46,11 @@ func openLibrary(path string, baud int) (serial.Port, error) {
 }
 
 // openPrivately opens the port and keeps its descriptors from child processes.
-func openPrivately(path string, baud int) (serial.Port, error) {
+func openPrivately(path string, mode *serial.Mode) (serial.Port, error) {
 	// The library opens without O_CLOEXEC; this lock keeps a fork from coming in between.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	port, err := serial.Open(path, &serial.Mode{BaudRate: baud})
+	port, err := serial.Open(path, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -78,15 +78,18 @@ func take(path string, st *unix.Stat_t, lines modemLines, opts Options) (_ *Port
 	} else if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
+	mode := &serial.Mode{BaudRate: opts.Baud}
 	if err := lines.apply(ctl); err != nil {
 		opts.Logger.Debug("serial port has no modem lines", "path", path, "err", err)
+	} else {
+		mode.InitialStatusBits = lines.initial() // the library's open raises them once more, and fails if there are none
 	}
 	if err := ctl.keepLinesOnClose(); err != nil {
 		return nil, err
 	}
 
 	// By way of our own descriptor, so that both are the same device even if a symlink has just been moved.
-	lib, err := openLibrary(fmt.Sprintf("/proc/self/fd/%d", ctl), opts.Baud)
+	lib, err := openLibrary(fmt.Sprintf("/proc/self/fd/%d", ctl), mode)
 	if err != nil {
 		return nil, libraryError(err)
 	}
@@ -95,7 +98,7 @@ func take(path string, st *unix.Stat_t, lines modemLines, opts Options) (_ *Port
 			err = errors.Join(err, lib.Close())
 		}
 	}()
-	_ = lines.apply(ctl) // the library's open raised them again; a refusal was logged above
+	_ = lines.apply(ctl) // some drivers raise them with the rate; a refusal was logged above
 	if isPTY(uint64(st.Rdev)) {
 		// The other end of a pty may well hold this end open too. Then the mark of exclusive use would outlive a killed
 		// daemon and lock its successor out. The flock stays.

@@ -118,11 +118,11 @@ func (p *Port) SetBaud(rate int) (int, error) {
 	if p.closed {
 		return 0, os.ErrClosed
 	}
-	real, err := p.setBaud(rate)
+	actual, err := p.setBaud(rate)
 	if err != nil {
-		return real, fmt.Errorf("set baud on %s: %w", p.name, asEOF(err))
+		return actual, fmt.Errorf("set baud on %s: %w", p.name, asEOF(err))
 	}
-	return real, nil
+	return actual, nil
 }
 
 func (p *Port) setBaud(rate int) (int, error) {
@@ -138,19 +138,19 @@ func (p *Port) setBaud(rate int) (int, error) {
 	}
 	// Some ch341 drivers raise DTR and RTS with every change of the rate.
 	p.lines.apply(p.ctl)
-	real, err := p.ctl.baud()
+	actual, err := p.ctl.baud()
 	if err != nil {
 		return p.baud, err
 	}
-	p.baud = real
-	return real, checkRate(rate, real)
+	p.baud = actual
+	return actual, checkRate(rate, actual)
 }
 
-// checkRate returns an error when a UART at real could not talk to one at want: both ends may be off by a little,
+// checkRate returns an error when a UART at actual could not talk to one at want: both ends may be off by a little,
 // and together they have about 4 %.
-func checkRate(want, real int) error {
-	if diff := max(want-real, real-want); diff*50 > want {
-		return fmt.Errorf("asked for %d, the driver made it %d", want, real)
+func checkRate(want, actual int) error {
+	if diff := max(want-actual, actual-want); diff*50 > want {
+		return fmt.Errorf("asked for %d, the driver made it %d", want, actual)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.bug.st/serial"
 	"golang.org/x/sys/unix"
 
 	"github.com/camgw/camgw/internal/serialport/ptytest"
@@ -115,6 +116,10 @@ func TestIdentify(t *testing.T) {
 			}
 			if lines := linesFor(got); lines != c.lines {
 				t.Errorf("lines %+v, want %+v", lines, c.lines)
+			}
+			keepsDTR := c.lines.raise == unix.TIOCM_DTR
+			if got := *linesFor(got).initial(); got != (serial.ModemOutputBits{DTR: keepsDTR}) {
+				t.Errorf("the library is told %+v", got)
 			}
 		})
 	}

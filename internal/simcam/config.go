@@ -1,6 +1,7 @@
 package simcam
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/camgw/camgw/internal/camlink"
@@ -8,6 +9,8 @@ import (
 
 // A size is a picture size in pixels.
 type size struct{ width, height int }
+
+func (s size) String() string { return fmt.Sprintf("%dx%d", s.width, s.height) }
 
 // sizes are those of an OV2640, smallest first.
 var sizes = []size{

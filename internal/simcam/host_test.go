@@ -383,9 +383,49 @@ func TestLinkSurvivesAReopenedLine(t *testing.T) {
 
 		time.Sleep(firstLease + time.Second)
 		h = connect(t, d)
-		m := parse(t, camlink.ParseHello, h.want(camlink.TypeHello, 0))
+		m := parse(t, camlink.ParseHello, h.want(camlink.TypeHello, time.Millisecond))
 		if m.BootID != first.BootID || d.Stats().Linked {
 			t.Errorf("boot id %d linked %v, want the boot %d, not linked", m.BootID, d.Stats().Linked, first.BootID)
+		}
+	})
+}
+
+func TestFlushDiscards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := connect(t, New(uart()))
+		time.Sleep(100 * time.Millisecond) // a HELLO has come
+		if err := h.line.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if p, ok := h.next(300 * time.Millisecond); ok {
+			t.Errorf("%v survived Flush", p.Type)
+		}
+		h.want(camlink.TypeHello, 200*time.Millisecond)
+	})
+}
+
+// Output that was written before SetBaud leaves at the rate it was written for.
+func TestSetBaudDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(uart())
+		h := connect(t, d)
+		h.send(camlink.TypeHelloReq, helloReq)
+		start := time.Now()
+		h.setBaud(1000000)
+		if took, want := time.Since(start), lineTime(28, 115200); took != want {
+			t.Errorf("SetBaud took %v, want the %v of the packet", took, want)
+		}
+		synctest.Wait()
+		if !d.Stats().Linked {
+			t.Error("the packet got lost")
+		}
+		h.line.Close()
+
+		h = connect(t, d)
+		h.send(camlink.TypePing, camlink.Ping{}.Append(nil))
+		go d.Unplug()
+		if _, err := h.line.SetBaud(1000000); err != io.EOF {
+			t.Errorf("SetBaud of an unplugged line = %v", err)
 		}
 	})
 }

@@ -29,6 +29,9 @@ func (fw *firmware) baudSet(p camlink.Packet, at time.Time) {
 		return
 	}
 	fw.resultThen(p, camlink.StatusOK, func(gone time.Time) {
+		if !fw.linked { // the link ended while the answer was on the wire
+			return
+		}
 		before := fw.rate
 		if fw.trial.running {
 			before = fw.trial.before

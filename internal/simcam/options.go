@@ -115,7 +115,7 @@ var optionParsers = map[string]func(o *Options, value string) error{
 	"quality": func(o *Options, v string) error { return parseInt(v, 1, 63, &o.Quality) },
 	"size": func(o *Options, v string) error {
 		for _, s := range sizes {
-			if v == fmt.Sprintf("%dx%d", s.width, s.height) {
+			if v == s.String() {
 				o.Width, o.Height = s.width, s.height
 				return nil
 			}
@@ -189,7 +189,7 @@ func optionList() string {
 func sizeList() string {
 	names := make([]string, len(sizes))
 	for i, s := range sizes {
-		names[i] = fmt.Sprintf("%dx%d", s.width, s.height)
+		names[i] = s.String()
 	}
 	return strings.Join(names, ", ")
 }

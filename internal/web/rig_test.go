@@ -94,6 +94,11 @@ func newRig(t *testing.T, o Options, names ...string) *rig {
 	}
 	r.server = New(o)
 	r.stop = serve(t, r.server, r.lines)
+	t.Cleanup(func() {
+		if n := r.server.Stats().Panics; n != 0 {
+			t.Errorf("%d handlers panicked", n)
+		}
+	})
 	return r
 }
 

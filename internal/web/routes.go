@@ -48,7 +48,6 @@ func (s *Server) onlyReading(h http.HandlerFunc) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 		default:
 			w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-			w.Header().Set("Connection", "close") // a body may follow, and nobody will read it
 			s.fail(w, problem{Status: http.StatusMethodNotAllowed, Detail: "only GET, HEAD and OPTIONS are answered"})
 		}
 	})

@@ -211,10 +211,22 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}()
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		// Streams move it on with every write. A writer without deadlines (a test's) is not a fault.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.options.WriteTimeout))
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close") // else net/http reads the body before it answers
+		}
+		if err := allow(http.NewResponseController(w), s.options.WriteTimeout); err != nil {
+			s.log.Debug("no write deadline", "client", r.RemoteAddr, "error", err)
+		}
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// allow gives the next writes of an answer so much time. A writer that knows no deadlines is a test's.
+func allow(control *http.ResponseController, d time.Duration) error {
+	if err := control.SetWriteDeadline(time.Now().Add(d)); !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }
 
 // recorder counts the request under the status it is answered with, as soon as that is known: a stream's

@@ -44,7 +44,7 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, c *camera) {
 	picture := frame.JPEG()
 	describe(w.Header(), frame)
 	control := http.NewResponseController(w)
-	if err := control.SetWriteDeadline(time.Now().Add(s.options.WriteTimeout)); err != nil {
+	if err := allow(control, s.options.WriteTimeout); err != nil {
 		return
 	}
 	if _, err := w.Write(picture); err != nil {

@@ -29,7 +29,12 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, bound
 		return
 	}
 	defer s.viewers.Add(-1)
-	sub := c.Hub.Subscribe(fanout.Terms{Transport: fanout.MJPEG, MaxAge: s.options.RepeatAfter})
+	terms := fanout.Terms{Transport: fanout.MJPEG}
+	if c.Hub.Viewers() > 0 {
+		// Others watch, so that the newest picture is as live as the next. Else it is from before the camera rested.
+		terms.MaxAge = s.options.RepeatAfter
+	}
+	sub := c.Hub.Subscribe(terms)
 	defer sub.Close()
 
 	// net/http takes this as "not chunked". VLC, Blynk and plain parsers cannot read a chunked stream.
@@ -167,7 +172,7 @@ func (o *outlet) part(p []byte) error {
 
 func (o *outlet) write(p []byte) error {
 	for len(p) > 0 {
-		if err := o.control.SetWriteDeadline(time.Now().Add(o.timeout)); err != nil {
+		if err := allow(o.control, o.timeout); err != nil {
 			return err
 		}
 		n, err := o.w.Write(p[:min(len(p), progress)])

@@ -493,16 +493,18 @@ func BenchmarkWrite(b *testing.B) {
 	for _, viewers := range []int{1, 16, 128} {
 		b.Run(fmt.Sprint(viewers), func(b *testing.B) {
 			hub := fanout.NewHub(Envelope)
-			s := New(Options{Cameras: []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}}})
+			s := New(Options{
+				RepeatAfter: time.Hour, // a repeat would be taken for a frame
+				Cameras:     []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
+			})
 			server := newLoopback(b, s)
-			var got sync.WaitGroup
-			var readers sync.WaitGroup
+			var got, readers sync.WaitGroup
+			defer readers.Wait() // after every connection is closed
 			for range viewers {
 				conn, err := net.Dial("tcp", server)
 				if err != nil {
 					b.Fatal(err)
 				}
-				defer readers.Wait()
 				defer conn.Close()
 				if _, err := io.WriteString(conn, get("/stream")); err != nil {
 					b.Fatal(err)

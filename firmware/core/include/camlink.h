@@ -130,7 +130,7 @@ enum camlink_event {
 struct camlink_decoder {
     uint8_t *buf;
     size_t cap, start, end;
-    bool silent; /* silence was reported and not yet acted upon */
+    bool silent;  /* silence was reported and not yet acted upon */
     size_t freed; /* silence showed unfinished packets that start before this to be damaged */
     char *text;
     size_t text_cap, text_len;

@@ -148,7 +148,8 @@ static void accept(struct camlink_decoder *d, size_t size, struct camlink_packet
     packet->ref = camlink_get16(p + 8);
     packet->payload = p + CAMLINK_HEADER_SIZE;
     uint16_t ahead = (uint16_t)(packet->seq - d->next_seq);
-    if (d->seq_known && ahead < 0x8000) {
+    bool booted = packet->type == CAMLINK_HELLO && packet->seq == 0; /* it starts the count anew */
+    if (d->seq_known && !booted && ahead < 0x8000) {
         d->lost += ahead;
     }
     d->next_seq = (uint16_t)(packet->seq + 1);

@@ -51,6 +51,11 @@ void camlink_device_init(struct camlink_device *d, const struct camlink_platform
     camlink_rate_init(d);
 }
 
+static void schedule_hello(struct camlink_device *d, uint64_t now)
+{
+    d->hello_us = now + (d->state == CAMLINK_DEVICE_ONE_WAY ? ONE_WAY_HELLO_MS : BEACON_MS) * 1000u;
+}
+
 static void enter_beacon(struct camlink_device *d, uint64_t now)
 {
     d->state = is_one_way(d) ? CAMLINK_DEVICE_ONE_WAY : CAMLINK_DEVICE_BEACON;
@@ -60,7 +65,7 @@ static void enter_beacon(struct camlink_device *d, uint64_t now)
     camlink_rate_base(d);
     camlink_pictures_sensor(d, now);
     d->hello_due = true;
-    d->hello_us = now;
+    schedule_hello(d, now);
 }
 
 /* The host is gone: nobody misses the rest of the packet under way. */
@@ -88,7 +93,6 @@ static void find_line_gone(struct camlink_device *d, uint64_t now)
 {
     lose_line(d, now);
     d->hello_due = false;
-    d->hello_us = now + BEACON_MS * 1000u;
 }
 
 void camlink_device_line_reset(struct camlink_device *d)
@@ -202,7 +206,7 @@ static void tick(struct camlink_device *d, uint64_t now)
         }
     } else if (camlink_reached(now, d->hello_us)) {
         d->hello_due = true;
-        d->hello_us = now + (d->state == CAMLINK_DEVICE_ONE_WAY ? ONE_WAY_HELLO_MS : BEACON_MS) * 1000u;
+        schedule_hello(d, now);
         camlink_rate_base(d);
     }
     camlink_rate_tick(d, now);

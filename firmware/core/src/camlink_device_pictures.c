@@ -192,11 +192,11 @@ bool camlink_pictures_start_packet(struct camlink_device *d, uint64_t now)
 uint32_t camlink_pictures_chunk_size(const struct camlink_device *d)
 {
     static const struct {
-        uint32_t below_baud, size;
-    } steps[] = {{460800, 256}, {460801, 512}, {1000001, 1024}, {3000001, 2048}};
+        uint32_t max_baud, size;
+    } steps[] = {{115200, 256}, {460800, 512}, {1000000, 1024}, {3000000, 2048}};
     if (d->baud_now != 0) {
         for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-            if (d->baud_now < steps[i].below_baud) {
+            if (d->baud_now <= steps[i].max_baud) {
                 return steps[i].size;
             }
         }

@@ -92,7 +92,10 @@ static void walk(struct stream *s, const struct camera_view *v)
             skip_junk(s, 0);
             break;
         case JPEG_BAD:
-            camera_failed(s->camera);
+            /* Bytes between pictures are nobody's fault. */
+            if (s->walk.pos > 0) {
+                camera_failed(s->camera);
+            }
             skip_junk(s, 1);
             begin(s, v);
             break;

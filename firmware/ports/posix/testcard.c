@@ -41,8 +41,8 @@ void testcard_init(struct testcard *t, const struct settings *s, uint64_t seed)
     t->number = 0;
     rng_seed(&t->rng, seed, 4);
     for (size_t i = 0; i < sizeof t->grain; i++) {
-        /* Two draws: mostly faint, sometimes strong, like a sensor at dusk. */
-        t->grain[i] = (int8_t)((int)rng_below(&t->rng, 13) + (int)rng_below(&t->rng, 13) - 12);
+        /* Two draws: more often faint than strong. */
+        t->grain[i] = (int8_t)((int)rng_below(&t->rng, 8) + (int)rng_below(&t->rng, 8) - 7);
     }
 }
 

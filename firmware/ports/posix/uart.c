@@ -29,9 +29,7 @@ static size_t hold(struct uart_rx *u, bool high, uint64_t ps, uint64_t bit_ps, u
             u->shift = (uint8_t)(u->shift >> 1 | (high ? 0x80 : 0));
             u->state = ++u->bits == 8 ? UART_STOP : UART_DATA;
         } else {
-            if (high || u->shift != 0) {
-                out[n++] = u->shift;
-            }
+            out[n++] = u->shift;
             u->state = high ? UART_IDLE : UART_BREAK;
         }
     }

@@ -24,8 +24,8 @@ uint64_t uart_bit_ps(uint32_t baud);
 
 /*
  * One byte crosses the line: sent at tx_baud, sampled at rx_baud. Writes what the receiver completed meanwhile to
- * out (room for UART_BURST) and returns how many. A byte without stop bit is delivered as Linux does it
- * without INPCK; a break (no stop bit, all zero) is not.
+ * out (room for UART_BURST) and returns how many. A byte without stop bit is delivered all the same, and a
+ * break is a zero byte, as on a raw Linux terminal.
  */
 size_t uart_cross(struct uart_rx *u, uint8_t byte, uint32_t tx_baud, uint32_t rx_baud, uint8_t *out);
 

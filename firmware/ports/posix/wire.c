@@ -232,9 +232,10 @@ static void read_host(struct wire *w)
     struct ring *fifo = &w->to_device.fifo;
     size_t before = fifo->in;
     uint32_t baud = w->pty->baud;
+    bool was_open = w->pty->open;
     fill(w);
     pty_look(w->pty);
-    if (w->pty->baud != baud) {
+    if (was_open && w->pty->baud != baud) {
         w->old_baud = baud;
         w->old_until = baud == w->baud ? fifo->in : before;
     }
@@ -279,6 +280,10 @@ void wire_receive(struct wire *w, uint64_t now_ns)
     uint64_t now = to_ps(now_ns);
     if (ring_used(&way->fifo) == 0) {
         rest_device(w, now);
+    }
+    /* What the core is about to say was not said before now. */
+    if (ring_used(&w->to_host.fifo) == 0 && !w->to_host.starved) {
+        rest(w, now);
     }
     read_host(w);
     if ((int64_t)(now - way->line_ps) > CATCH_UP_PS) {
