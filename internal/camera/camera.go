@@ -203,7 +203,11 @@ func (c *Camera) setState(s State, cause Cause, reason string) {
 		if s == Connecting {
 			level = slog.LevelDebug
 		}
-		c.log.Log(context.Background(), level, string(s), "cause", string(cause), "reason", reason)
+		var attrs []any
+		if cause != CauseNone {
+			attrs = []any{"cause", string(cause), "reason", reason}
+		}
+		c.log.Log(context.Background(), level, string(s), attrs...)
 	}
 	c.state.State, c.state.Cause, c.state.Reason = s, cause, reason
 }

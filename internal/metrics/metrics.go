@@ -89,7 +89,7 @@ func collectCamera(ch chan<- prometheus.Metric, id, port string, st camera.Statu
 		cameraState.set(ch, truth(st.State == state), id, string(state))
 	}
 
-	serialUp.set(ch, truth(st.State != camera.Offline || s.Opens > sum(s.Disconnects[:])), id)
+	serialUp.set(ch, truth(s.Opens > sum(s.Disconnects[:])), id)
 	serialBaud.set(ch, float64(st.Baud), id)
 	serialReceived.set(ch, float64(s.ReceivedBytes), id)
 	serialSent.set(ch, float64(s.SentBytes), id)

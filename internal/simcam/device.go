@@ -201,6 +201,7 @@ func (d *Device) run(l *Line) {
 	for {
 		select {
 		case <-l.quit:
+			d.turn(time.Now()) // a farewell may have arrived
 			return
 		case <-l.wake:
 		case <-timer.C:

@@ -73,7 +73,7 @@ func (h *host) next(wait time.Duration) (camlink.Packet, bool) {
 			e.Packet.Payload = bytes.Clone(e.Packet.Payload)
 			return e.Packet, true
 		}
-		if err := h.line.SetReadTimeout(time.Until(end)); err != nil {
+		if err := h.line.SetReadTimeout(max(time.Until(end), 1)); err != nil {
 			h.ended = err
 			return camlink.Packet{}, false
 		}
@@ -245,7 +245,6 @@ func TestUnplugGivesEOF(t *testing.T) {
 		h.link()
 		read := make(chan error)
 		go func() {
-			h.line.SetReadTimeout(-1)
 			for {
 				if _, err := h.line.Read(make([]byte, 4096)); err != nil {
 					read <- err
@@ -313,11 +312,28 @@ func TestCloseEndsRead(t *testing.T) {
 	})
 }
 
+// What was written before Close arrives: a host's good-bye above all.
+func TestFarewell(t *testing.T) {
+	for _, o := range []Options{usb(), uart()} {
+		synctest.Test(t, func(t *testing.T) {
+			d := New(o)
+			h := connect(t, d)
+			h.link()
+			h.send(camlink.TypeCredit, camlink.Credit{}.Append(nil))
+			h.line.Close()
+			if d.Stats().Linked {
+				t.Errorf("USB %v: still linked", o.USB)
+			}
+		})
+	}
+}
+
 func TestReadTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := connect(t, New(Options{USB: true, Mute: true}))
-		for _, wait := range []time.Duration{0, 200 * time.Millisecond} {
+		for _, wait := range []time.Duration{1, 200 * time.Millisecond} {
 			h.line.SetReadTimeout(wait)
+			h.line.SetReadTimeout(-1) // an error that changes nothing
 			start := time.Now()
 			n, err := h.line.Read(make([]byte, 10))
 			if took := time.Since(start); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || took != wait {

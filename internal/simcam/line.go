@@ -14,6 +14,7 @@ import (
 const (
 	// receiveBuffer is how much a host may leave unread, as in a kernel's tty.
 	receiveBuffer = 64 << 10
+	closeTimeout  = 100 * time.Millisecond
 	// bitsPerByte is what a byte costs on an 8N1 line.
 	bitsPerByte = 10
 )
@@ -40,8 +41,8 @@ type Line struct {
 	overruns uint64 // bytes lost because nobody read
 	starved  bool   // the device waits for room
 	baud     int
-	timeout  time.Duration
-	up       []segment // on its way to the device
+	timeout  time.Duration // of Read, 0 for none
+	up       []segment     // on its way to the device
 }
 
 // A segment is bytes that arrive together at the device.
@@ -63,7 +64,6 @@ func newLine(d *Device) *Line {
 		done:       make(chan struct{}),
 		timer:      time.NewTimer(0),
 		baud:       camlink.BaseBaud,
-		timeout:    -1,
 	}
 	l.timer.Stop()
 	return l
@@ -78,12 +78,10 @@ func (l *Line) Read(b []byte) (int, error) {
 	var expired <-chan time.Time
 	for {
 		n, timeout, err := l.take(b)
-		switch {
-		case n > 0 || err != nil:
+		if n > 0 || err != nil {
 			return n, err
-		case timeout == 0:
-			return 0, os.ErrDeadlineExceeded
-		case timeout > 0 && expired == nil:
+		}
+		if timeout > 0 && expired == nil {
 			l.timer.Reset(timeout)
 			defer l.timer.Stop()
 			expired = l.timer.C
@@ -147,24 +145,7 @@ func (l *Line) SetBaud(rate int) (int, error) {
 	if rate <= 0 || l.adapterMax > 0 && rate > l.adapterMax {
 		return 0, fmt.Errorf("the adapter cannot make %d baud", rate)
 	}
-	l.mu.Lock()
-	err := l.err
-	var leaves time.Time
-	if n := len(l.up); n > 0 {
-		leaves = l.up[n-1].due
-	}
-	l.mu.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	if wait := time.Until(leaves); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-l.quit:
-		}
-	}
+	l.drain(time.Minute)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
@@ -172,6 +153,26 @@ func (l *Line) SetBaud(rate int) (int, error) {
 	}
 	l.baud = rate
 	return rate, nil
+}
+
+// drain waits until what was written has left, for limit at most.
+func (l *Line) drain(limit time.Duration) {
+	l.mu.Lock()
+	var leaves time.Time
+	if n := len(l.up); n > 0 {
+		leaves = l.up[n-1].due
+	}
+	l.mu.Unlock()
+	wait := min(time.Until(leaves), limit)
+	if wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.quit:
+	}
 }
 
 // Flush discards what was received and not yet read.
@@ -189,20 +190,24 @@ func (l *Line) Flush() error {
 	return nil
 }
 
-// SetReadTimeout bounds the wait of the Reads that follow: 0 does not wait, less waits for ever, as a new line does.
+// SetReadTimeout bounds the wait of the Reads that follow; d must be above 0. A new line has no bound.
 func (l *Line) SetReadTimeout(d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("read timeout of %v is not above 0", d)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
 		return l.err
 	}
-	l.timeout = max(d, -1)
+	l.timeout = d
 	return nil
 }
 
-// Close gives the line back to the device, which keeps its power, its rate and, until the
-// lease ends, its link. No goroutine is left when Close returns. Closing twice is no error.
+// Close gives what was written closeTimeout to arrive and the line back to the device, which keeps its power, its rate
+// and, until the lease ends, its link. No goroutine is left when Close returns. Closing twice is no error.
 func (l *Line) Close() error {
+	l.drain(closeTimeout)
 	l.end(os.ErrClosed)
 	<-l.done
 	l.device.release(l)
@@ -215,7 +220,6 @@ func (l *Line) end(err error) {
 	defer l.mu.Unlock()
 	if l.err == nil {
 		close(l.quit)
-		l.rx, l.up = nil, nil
 	}
 	if l.err == nil || l.err == io.EOF {
 		l.err = err

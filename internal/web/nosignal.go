@@ -80,17 +80,17 @@ func (p placard) draw() ([]byte, error) {
 	luma := &image.Gray{Pix: picture.Y, Stride: picture.YStride, Rect: picture.Rect}
 
 	unit := max(1, min(width/300, height/150))
-	margin := 4 * unit
+	margin := 8 * unit
 	room := width - 2*margin
 	top := margin
 	top += write(luma, margin, top, p.id, fit(p.id, room, 2*unit), inkFaint)
-	top = max(top+margin, height/4)
+	top = max(top+unit, height/4)
 
 	const headline = "NO SIGNAL"
 	scale := fit(headline, room, 4*unit)
-	band := image.Rect(0, top, width, top+glyphHeight*scale+2*margin)
+	band := image.Rect(0, top, width, top+glyphHeight*scale+margin)
 	block(luma, band, inkBand)
-	write(luma, (width-textWidth(headline, scale))/2, top+margin, headline, scale, inkText)
+	write(luma, (width-textWidth(headline, scale))/2, top+margin/2, headline, scale, inkText)
 	top = band.Max.Y + margin
 
 	scale = fit(p.title, room, 2*unit)

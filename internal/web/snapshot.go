@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// snapshotFresh is how old a picture may be to be given as the present one.
-	snapshotFresh = 500 * time.Millisecond
+	// fresh is how old a picture may be to be given as the present one, to a snapshot or a viewer who comes.
+	fresh = 500 * time.Millisecond
 
 	// snapshotWait is how long a snapshot waits for a picture. Clients that take timelapses give up after 2 s.
 	snapshotWait = 1800 * time.Millisecond
@@ -30,7 +30,7 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, c *camera) {
 		return
 	}
 	defer s.viewers.Add(-1)
-	sub := c.Hub.Subscribe(fanout.Terms{Transport: fanout.Snapshot, MaxAge: snapshotFresh})
+	sub := c.Hub.Subscribe(fanout.Terms{Transport: fanout.Snapshot, MaxAge: fresh})
 	defer sub.Close()
 	frame, err := sub.Next(r.Context(), snapshotWait)
 	if errors.Is(err, fanout.ErrIdle) {
@@ -58,7 +58,7 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, c *camera) {
 
 // snapshotHead tells what a GET would get as far as that is known without waking the camera.
 func (s *Server) snapshotHead(w http.ResponseWriter, r *http.Request, c *camera) {
-	if frame := c.Hub.Latest(); frame != nil && time.Since(frame.Received) <= snapshotFresh {
+	if frame := c.Hub.Latest(); frame != nil && time.Since(frame.Received) <= fresh {
 		describe(w.Header(), frame)
 		return
 	}

@@ -315,7 +315,7 @@ func TestViewerAfterIdleSeesNoOldPicture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{}, "cam")
 		fresh := r.cameras[0].publish()
-		time.Sleep(900 * time.Millisecond)
+		time.Sleep(400 * time.Millisecond)
 		first := r.ask(get("/stream"))
 		first.stream()
 		first.want(fresh)

@@ -50,7 +50,7 @@ static bool bytes_are_damaged(const char *option, const char *stat)
     }
     CHECK(rig_stop(), "%s", "stop");
     double faults = rig_stat(stat), sent = rig_stat("sent");
-    CHECK(faults > 20 && faults < 150, "%.0f %s in %.0f bytes", faults, stat, rig_stat("bytes_out"));
+    CHECK(faults > 5 && faults < 80, "%.0f %s in %.0f bytes", faults, stat, rig_stat("bytes_out"));
     CHECK(h.whole > 3 && h.whole < sent && sent - h.whole <= 2 * faults, "%u of %.0f whole, %.0f faults", h.whole, sent, faults);
     CHECK(errors() > 0, "%s", "nobody noticed");
     return true;
@@ -58,17 +58,17 @@ static bool bytes_are_damaged(const char *option, const char *stat)
 
 static bool flips(void)
 {
-    return bytes_are_damaged("--flip 1e-4", "flips");
+    return bytes_are_damaged("--flip 4e-5", "flips");
 }
 
 static bool drops(void)
 {
-    return bytes_are_damaged("--drop 1e-4", "drops");
+    return bytes_are_damaged("--drop 4e-5", "drops");
 }
 
 static bool inserts(void)
 {
-    return bytes_are_damaged("--insert 1e-4", "inserts");
+    return bytes_are_damaged("--insert 4e-5", "inserts");
 }
 
 static bool truncation(void)

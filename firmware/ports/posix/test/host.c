@@ -37,6 +37,7 @@ bool host_open(struct host *h, const char *path, uint32_t baud)
     }
     camlink_decoder_init(&h->decoder, h->rx, sizeof h->rx, h->text, sizeof h->text);
     h->next_frame = 1;
+    h->lease_ms = 10000; /* longer than a picture takes at the base rate */
     return h->fd >= 0 && host_set_baud(h, baud);
 }
 
@@ -88,7 +89,7 @@ static void begin_frame(struct host *h, const struct camlink_packet *p)
     h->frame_open = h->frame_len > 0 && h->frame_len <= HOST_MAX_FRAME;
     h->next_frame = h->frame_no + 1;
     if (h->keep_credit) {
-        host_credit(h, 2, 3000);
+        host_credit(h, 2, h->lease_ms);
     }
 }
 

@@ -1,5 +1,6 @@
 /* Runs every case, or those whose name contains the second argument. */
 #include "check.h"
+#include "clock.h"
 #include "rig.h"
 
 #include <signal.h>
@@ -20,11 +21,12 @@ int main(int argc, char **argv)
             if (argc > 2 && strstr(t->name, argv[2]) == NULL) {
                 continue;
             }
+            uint64_t start = clock_ns();
             bool good = t->run();
             if (rig_pid() != 0) {
                 good = rig_stop() && good;
             }
-            printf("%s %s\n", good ? "ok    " : "FAILED", t->name);
+            printf("%s %s (%.1f s)\n", good ? "ok    " : "FAILED", t->name, (double)(clock_ns() - start) / 1e9);
             passed += good ? 1 : 0;
             failed += good ? 0 : 1;
         }

@@ -121,7 +121,8 @@ static bool rate_lost_in_mid_stream(void)
 {
     CHECK(rig_linked(with_pictures("--fps 50"), 2000000, &h), "%s", "link");
     h.keep_credit = true;
-    host_credit(&h, 2, 1000);
+    h.lease_ms = 1000;
+    host_credit(&h, 2, h.lease_ms);
     CHECK(host_run(&h, 3000, three_frames), "%u", h.whole);
     h.keep_credit = false;
     CHECK(host_set_baud(&h, 1500000), "%s", "set");

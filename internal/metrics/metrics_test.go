@@ -1,0 +1,113 @@
+package metrics
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/camgw/camgw/internal/camera"
+	"github.com/camgw/camgw/internal/fanout"
+	"github.com/camgw/camgw/internal/web"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/metrics.md")
+
+// registry has two cameras that were never run, and a server that answered nothing.
+func registry(t *testing.T) *prometheus.Registry {
+	t.Helper()
+	s := Sources{Version: "1.2.3", Revision: "abc"}
+	var views []web.Camera
+	for _, id := range []string{"door", "yard"} {
+		hub := fanout.NewHub(web.Envelope)
+		cam := camera.New(camera.Options{ID: id, Port: "/dev/" + id, Hub: hub,
+			Open: func(context.Context) (camera.Port, error) { return nil, os.ErrNotExist }})
+		s.Cameras = append(s.Cameras, Camera{ID: id, Port: "/dev/" + id, Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats})
+		views = append(views, web.Camera{ID: id, Hub: hub, Status: func() web.Status { return web.Status{} }})
+	}
+	server := web.New(web.Options{Cameras: views})
+	s.Web = server.Stats
+	return NewRegistry(s)
+}
+
+func TestLint(t *testing.T) {
+	problems, err := testutil.GatherAndLint(registry(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+// TestZeroInitialised: every reason of a closed list stands there before it first
+// happens, so that a rate() sees the first one.
+func TestZeroInitialised(t *testing.T) {
+	families, err := registry(t).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := map[string]int{}
+	for _, f := range families {
+		series[f.GetName()] = len(f.GetMetric())
+	}
+	for name, want := range map[string]int{
+		"camgw_frames_rejected_total":        2 * int(camera.NumRejections),
+		"camgw_serial_open_failures_total":   2 * len(camera.OpenCauses()),
+		"camgw_serial_disconnects_total":     2 * int(camera.NumDisconnects),
+		"camgw_link_packet_errors_total":     2 * 4,
+		"camgw_camera_state":                 2 * 4,
+		"camgw_client_frames_skipped_total":  2 * 3 * 3,
+		"camgw_client_disconnections_total":  2 * 4,
+		"camgw_client_rejections_total":      3,
+		"camgw_frames_received_total":        2,
+		"camgw_build_info":                   1,
+		"camgw_device_temperature_celsius":   0, // no device has told one
+		"camgw_frame_last_timestamp_seconds": 0,
+	} {
+		if series[name] != want {
+			t.Errorf("%s has %d series, want %d", name, series[name], want)
+		}
+	}
+}
+
+var described = regexp.MustCompile(`fqName: "([^"]+)", help: "([^"]+)".*variableLabels: \{([^}]*)\}`)
+
+// TestDocs holds docs/metrics.md to the families of the code; -update rewrites its table.
+func TestDocs(t *testing.T) {
+	const page = "../../docs/metrics.md"
+	var table strings.Builder
+	table.WriteString("| name | labels | meaning |\n| --- | --- | --- |\n")
+	for _, f := range families {
+		m := described.FindStringSubmatch(f.desc.String())
+		if m == nil {
+			t.Fatalf("cannot read %s", f.desc)
+		}
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", m[1], strings.ReplaceAll(m[3], ",", ", "), m[2])
+	}
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(b), "| name |")
+	_, after, ended := strings.Cut(rest, "\n\n")
+	if !found || !ended {
+		t.Fatalf("%s has no table", page)
+	}
+	want := before + table.String() + "\n" + after
+	if want == string(b) {
+		return
+	}
+	if !*update {
+		t.Fatalf("%s is out of step; go test ./internal/metrics -update", page)
+	}
+	if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
