@@ -18,7 +18,7 @@ build: ## build bin/camgw
 
 .PHONY: hostcam
 hostcam: need-build ## build bin/hostcam, the firmware's core behind a pty
-	@$(MAKE) --no-print-directory -C firmware/ports/posix
+	@$(MAKE) -s --no-print-directory -C firmware/ports/posix
 
 .PHONY: run
 run: build hostcam ## serve a moving picture without hardware, at http://127.0.0.1:8080

@@ -340,6 +340,40 @@ static void a_byte_is_either_of_a_packet_or_discarded_or_undecided(void)
     CHECK_EQ(of_packets + d.discarded_bytes + (d.end - d.start), s.n);
 }
 
+static void length_limit_is_the_protocols_though_the_buffer_is_larger(void)
+{
+    static uint8_t buf[2 * CAMLINK_MAX_PACKET];
+    struct camlink_decoder d;
+    struct camlink_packet p;
+    uint8_t *room;
+    stream_clear(&s);
+    stream_header(&s, 1, CAMLINK_PING, 0, 4101);
+    camlink_decoder_init(&d, buf, sizeof buf, NULL, 0);
+    camlink_decoder_room(&d, &room);
+    memcpy(room, s.bytes, s.n);
+    camlink_decoder_fed(&d, s.n);
+    CHECK_EQ(camlink_decode_next(&d, &p, NULL, NULL), CAMLINK_EVENT_NONE);
+    CHECK_EQ(d.length_errors, 1);
+}
+
+static void line_longer_than_the_room_for_it_is_discarded(void)
+{
+    struct camlink_decoder d;
+    struct camlink_packet p;
+    uint8_t buf[64], *room;
+    char line[8];
+    const char *text;
+    size_t text_len;
+    camlink_decoder_init(&d, buf, sizeof buf, line, sizeof line);
+    camlink_decoder_room(&d, &room);
+    memcpy(room, "12345678\n1234567\n", 17);
+    camlink_decoder_fed(&d, 17);
+    CHECK_EQ(camlink_decode_next(&d, &p, &text, &text_len), CAMLINK_EVENT_TEXT);
+    CHECK_TEXT(text, "1234567");
+    CHECK_EQ(text_len, 7);
+    CHECK_EQ(camlink_decode_next(&d, &p, &text, &text_len), CAMLINK_EVENT_NONE);
+}
+
 void decoder_suite(void)
 {
     RUN(good_packets_are_accepted);
@@ -368,4 +402,6 @@ void decoder_suite(void)
     RUN(text_may_be_left_out);
     RUN(events_do_not_depend_on_how_the_stream_is_split);
     RUN(a_byte_is_either_of_a_packet_or_discarded_or_undecided);
+    RUN(length_limit_is_the_protocols_though_the_buffer_is_larger);
+    RUN(line_longer_than_the_room_for_it_is_discarded);
 }

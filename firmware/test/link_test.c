@@ -471,6 +471,110 @@ static void one_way_runs_free_and_reads_nothing(void)
     fake_free(f);
 }
 
+static void requests_of_a_lost_host_are_not_answered(void)
+{
+    struct fake *f = fake_new();
+    fake_link(f);
+    f->tx_room = 0;
+    fake_send(f, CAMLINK_STATS_REQ, 5, NULL, 0);
+    fake_send(f, CAMLINK_STATS_REQ, 6, NULL, 0);
+    fake_run(f, 3000);
+    f->tx_room = SIZE_MAX;
+    fake_run(f, 10);
+    CHECK_EQ(fake_count(f, CAMLINK_HELLO), 1);
+    CHECK_EQ(fake_count(f, CAMLINK_STATS), 0);
+    fake_free(f);
+}
+
+static void hello_req_forgets_the_requests_before_it(void)
+{
+    struct fake *f = fake_new();
+    fake_link(f);
+    f->tx_room = 0;
+    fake_send(f, CAMLINK_PING, 5, "01234567", 8);
+    fake_poll(f); /* this answer is under way */
+    fake_send(f, CAMLINK_STATS_REQ, 6, NULL, 0);
+    fake_hello_req(f, 7);
+    fake_poll(f);
+    f->tx_room = SIZE_MAX;
+    fake_poll(f);
+    CHECK_EQ(fake_take(f)->type, CAMLINK_PONG);
+    CHECK_EQ(fake_take(f)->type, CAMLINK_HELLO);
+    CHECK(fake_take(f) == NULL);
+    fake_free(f);
+}
+
+static void beat_of_hello_stops_with_the_link(void)
+{
+    struct fake *f = fake_new();
+    static const uint8_t other_version[12] = {2, 2};
+    f->tx_room = 0;
+    fake_poll(f); /* the first HELLO waits for the line */
+    fake_send(f, CAMLINK_HELLO_REQ, 5, other_version, sizeof other_version);
+    fake_run(f, 500); /* a second one is due */
+    fake_hello_req(f, 7);
+    fake_poll(f);
+    f->tx_room = SIZE_MAX;
+    fake_poll(f);
+    CHECK_EQ(fake_take(f)->flags, 0);
+    CHECK_EQ(fake_take(f)->flags, CAMLINK_RESPONSE);
+    CHECK(fake_take(f) == NULL);
+    fake_free(f);
+}
+
+static void poll_asks_to_be_called_when_a_stuck_good_bye_is_to_be_cut(void)
+{
+    struct fake *f = fake_new();
+    fake_link(f);
+    fake_credit(f, 10, 0, 3000);
+    fake_poll(f);
+    fake_picture(f, 5000);
+    f->tx_room = 300;
+    fake_poll(f);
+    fake_credit(f, 0, 0, 0);
+    CHECK_EQ(fake_poll(f), 100);
+    fake_free(f);
+}
+
+static void only_the_packet_under_way_at_the_good_bye_may_be_cut(void)
+{
+    struct fake *f = fake_new();
+    fake_link(f);
+    fake_credit(f, 10, 0, 3000);
+    fake_poll(f);
+    fake_picture(f, 5000);
+    f->tx_room = 300;
+    fake_poll(f);
+    fake_credit(f, 0, 0, 0);
+    fake_poll(f);
+    f->tx_room = 276 + 48 - 300 + 276 + 20; /* the rest of the chunk and a bit of HELLO */
+    fake_run(f, 200);
+    f->tx_room = SIZE_MAX;
+    fake_poll(f);
+    CHECK_EQ(fake_count(f, CAMLINK_HELLO), 1);
+    CHECK_EQ(f->host.discarded_bytes, 0);
+    fake_free(f);
+}
+
+static void second_hello_req_does_not_lose_the_abort_of_the_first(void)
+{
+    struct fake *f = fake_new();
+    fake_link(f);
+    fake_credit(f, 10, 0, 3000);
+    fake_poll(f);
+    f->tx_room = 40;
+    fake_picture(f, 5000);
+    fake_poll(f);
+    fake_hello_req(f, 2);
+    fake_poll(f);
+    fake_hello_req(f, 3);
+    fake_poll(f);
+    f->tx_room = SIZE_MAX;
+    fake_poll(f);
+    CHECK_EQ(fake_count(f, CAMLINK_FRAME_ABORT), 1);
+    fake_free(f);
+}
+
 void link_suite(void)
 {
     RUN(beacon_says_hello_at_once_and_every_500_ms);
@@ -500,4 +604,10 @@ void link_suite(void)
     RUN(seq_counts_every_packet_of_the_device);
     RUN(one_way_says_hello_every_second_without_credit);
     RUN(one_way_runs_free_and_reads_nothing);
+    RUN(requests_of_a_lost_host_are_not_answered);
+    RUN(hello_req_forgets_the_requests_before_it);
+    RUN(beat_of_hello_stops_with_the_link);
+    RUN(poll_asks_to_be_called_when_a_stuck_good_bye_is_to_be_cut);
+    RUN(only_the_packet_under_way_at_the_good_bye_may_be_cut);
+    RUN(second_hello_req_does_not_lose_the_abort_of_the_first);
 }

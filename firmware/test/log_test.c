@@ -159,6 +159,26 @@ static void log_and_pictures_take_turns(void)
     fake_free(f);
 }
 
+static void ring_may_be_filled_to_the_last_byte(void)
+{
+    struct fake *f = fake_new();
+    char text[101];
+    memset(text, 'x', 100);
+    text[100] = '\0';
+    for (int i = 0; i < 9; i++) {
+        camlink_device_log(f->device, 1, "t", text); /* 112 bytes each: 16 are left */
+    }
+    camlink_device_log(f->device, 1, "t", "12345");
+    CHECK_EQ(f->device->log_dropped, 1);
+    camlink_device_log(f->device, 1, "t", "1234");
+    CHECK_EQ(f->device->log_dropped, 1);
+    CHECK_EQ(f->device->log_used, CAMLINK_LOG_RING);
+    fake_link(f);
+    fake_poll(f);
+    CHECK_EQ(f->device->log_used, 0);
+    fake_free(f);
+}
+
 void log_suite(void)
 {
     RUN(line_is_sent_with_time_level_tag_and_text);
@@ -170,4 +190,5 @@ void log_suite(void)
     RUN(level_above_4_is_invalid);
     RUN(level_may_be_set_by_its_key);
     RUN(log_and_pictures_take_turns);
+    RUN(ring_may_be_filled_to_the_last_byte);
 }

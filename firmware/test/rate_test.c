@@ -374,6 +374,121 @@ static void pictures_wait_until_the_rate_is_proven(void)
     fake_free(f);
 }
 
+static void poll_is_wanted_every_millisecond_while_the_line_drains(void)
+{
+    struct fake *f = linked();
+    f->undrained = true;
+    fake_baud_set(f, 2, 2000000, TOKEN, 400);
+    CHECK_EQ(fake_poll(f), 1);
+    fake_free(f);
+}
+
+static void good_bye_before_the_switch_calls_it_off(void)
+{
+    struct fake *f = linked();
+    f->undrained = true;
+    fake_baud_set(f, 2, 2000000, TOKEN, 400);
+    fake_poll(f);
+    fake_credit(f, 0, 0, 0);
+    fake_poll(f);
+    f->undrained = false;
+    fake_run(f, 10);
+    CHECK_EQ(f->switches, 0);
+    fake_hello_req(f, 3);
+    fake_poll(f);
+    fake_credit(f, 10, 0, 3000);
+    fake_poll(f);
+    fake_picture(f, 100);
+    fake_poll(f);
+    CHECK_EQ(fake_count(f, CAMLINK_FRAME_BEGIN), 1); /* nothing is being proven */
+    fake_free(f);
+}
+
+static void good_bye_while_the_answer_is_under_way_calls_the_switch_off(void)
+{
+    struct fake *f = linked();
+    f->tx_room = 10;
+    fake_baud_set(f, 2, 2000000, TOKEN, 400);
+    fake_poll(f);
+    fake_credit(f, 0, 0, 0);
+    fake_poll(f);
+    f->tx_room = SIZE_MAX;
+    fake_run(f, 10);
+    CHECK_EQ(fake_count(f, CAMLINK_RESULT), 1);
+    CHECK_EQ(f->switches, 0);
+    fake_free(f);
+}
+
+static void token_dies_with_the_link_and_with_the_trial(void)
+{
+    struct fake *f = proving(2000000);
+    fake_run(f, 400); /* no commit */
+    fake_baud_commit(f, 3, TOKEN);
+    fake_poll(f);
+    expect_result(f, CAMLINK_BAUD_COMMIT, 3, CAMLINK_STATUS_INVALID);
+    fake_free(f);
+    f = proving(2000000);
+    fake_baud_commit(f, 3, TOKEN);
+    fake_poll(f);
+    fake_credit(f, 0, 0, 0);
+    fake_poll(f);
+    fake_hello_req(f, 4);
+    fake_poll(f);
+    fake_forget(f);
+    fake_baud_commit(f, 5, TOKEN);
+    fake_poll(f);
+    expect_result(f, CAMLINK_BAUD_COMMIT, 5, CAMLINK_STATUS_INVALID);
+    fake_free(f);
+}
+
+static void token_of_a_switch_that_failed_commits_nothing(void)
+{
+    struct fake *f = proving(1000000);
+    fake_baud_commit(f, 3, TOKEN);
+    f->bad_switch = 2000000;
+    fake_baud_set(f, 4, 2000000, TOKEN + 1, 400);
+    fake_run(f, 5);
+    fake_forget(f);
+    fake_baud_commit(f, 5, TOKEN + 1);
+    fake_poll(f);
+    expect_result(f, CAMLINK_BAUD_COMMIT, 5, CAMLINK_STATUS_INVALID);
+    fake_free(f);
+}
+
+static void next_baud_set_ends_the_trial_before_it(void)
+{
+    struct fake *f = proving(2000000);
+    fake_run(f, 390);
+    f->undrained = true;
+    fake_baud_set(f, 3, 1000000, TOKEN + 1, 400);
+    fake_run(f, 100); /* the first trial would have ended here */
+    CHECK_EQ(f->baud, 2000000);
+    f->undrained = false;
+    fake_run(f, 1);
+    CHECK_EQ(f->baud, 1000000);
+    fake_baud_probe(f, 4, TOKEN + 1, 0, 1);
+    fake_poll(f);
+    CHECK_EQ(fake_count(f, CAMLINK_BAUD_PATTERN), 1);
+    fake_run(f, 400);
+    CHECK_EQ(f->baud, 115200); /* the last proven one */
+    fake_free(f);
+}
+
+static void switch_forgets_what_came_at_the_old_rate(void)
+{
+    struct fake *f = linked();
+    uint8_t head[12] = {0xFF, 0xA7, 0x10, CAMLINK_PING, 0, 0, 64, 0, 0, 0};
+    camlink_put16(head + 10, camlink_crc16(head, 10));
+    fake_baud_set(f, 2, 2000000, TOKEN, 400);
+    fake_send_bytes(f, head, sizeof head);
+    fake_poll(f);
+    CHECK_EQ(f->baud, 2000000);
+    fake_baud_commit(f, 3, TOKEN);
+    fake_poll(f);
+    CHECK_EQ(fake_count(f, CAMLINK_RESULT), 2);
+    fake_free(f);
+}
+
 void rate_suite(void)
 {
     RUN(answer_leaves_at_the_old_rate_before_the_switch);
@@ -399,4 +514,11 @@ void rate_suite(void)
     RUN(beacon_tries_again_if_the_base_rate_was_refused);
     RUN(another_base_rate_is_returned_to);
     RUN(pictures_wait_until_the_rate_is_proven);
+    RUN(poll_is_wanted_every_millisecond_while_the_line_drains);
+    RUN(good_bye_before_the_switch_calls_it_off);
+    RUN(good_bye_while_the_answer_is_under_way_calls_the_switch_off);
+    RUN(token_dies_with_the_link_and_with_the_trial);
+    RUN(token_of_a_switch_that_failed_commits_nothing);
+    RUN(next_baud_set_ends_the_trial_before_it);
+    RUN(switch_forgets_what_came_at_the_old_rate);
 }

@@ -386,6 +386,43 @@ static void rx_errors_are_counted(void)
     fake_free(f);
 }
 
+static void config_keys_of_the_link_hide_the_platforms(void)
+{
+    struct fake *f = linked();
+    f->config[0].key = 30;
+    f->config[1].key = 29;
+    fake_send(f, CAMLINK_CONFIG_GET, 6, NULL, 0);
+    fake_poll(f);
+    const struct fake_packet *p = fake_take(f);
+    CHECK_EQ(p->len, 3 * 16);
+    expect_item(p, 0, &f->config[2]);
+    expect_item(p, 1, &(struct camlink_config_item){29, CAMLINK_CONFIG_READ_ONLY, 256, 256, 4096});
+    fake_free(f);
+}
+
+static size_t too_many(void *ctx)
+{
+    (void)ctx;
+    return CAMLINK_CONFIG_MAX + 60;
+}
+
+static void numbered_item(void *ctx, size_t i, struct camlink_config_item *item)
+{
+    (void)ctx;
+    *item = (struct camlink_config_item){.key = (uint16_t)(100 + i)};
+}
+
+static void config_beyond_the_limit_is_left_out(void)
+{
+    struct fake *f = linked();
+    f->platform.config_count = too_many;
+    f->platform.config_get = numbered_item;
+    fake_send(f, CAMLINK_CONFIG_GET, 6, NULL, 0);
+    fake_poll(f);
+    CHECK_EQ(fake_take(f)->len, (CAMLINK_CONFIG_MAX + 2) * 16);
+    fake_free(f);
+}
+
 void requests_suite(void)
 {
     RUN(pong_echoes_and_tells_three_times_and_the_next_frame);
@@ -410,4 +447,6 @@ void requests_suite(void)
     RUN(answers_come_in_order_and_a_full_queue_drops_the_newest);
     RUN(silence_frees_a_request_behind_a_broken_one);
     RUN(rx_errors_are_counted);
+    RUN(config_keys_of_the_link_hide_the_platforms);
+    RUN(config_beyond_the_limit_is_left_out);
 }

@@ -239,11 +239,10 @@ func TestAPI(t *testing.T) {
 			Frames: FrameCounts{Received: 12, Published: 10, Rejected: map[string]uint64{"incomplete": 2}, Lost: 3, Skipped: 4},
 		})
 		r.cameras[1].set(Status{Port: "/dev/ttyUSB1", State: Offline, Cause: CausePermission, Reason: "no permission; try: usermod"})
-		f := r.cameras[0].publish()
 		c := r.ask(get("/cam/a/stream.mjpg"))
 		c.stream()
-		c.want(f)
 		synctest.Wait()
+		c.want(r.cameras[0].publish())
 
 		res, body := r.ask(get("/api/v1/cameras")).answer("GET")
 		var list struct {

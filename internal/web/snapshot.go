@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// fresh is how old a picture may be to be given as the present one, to a snapshot or a viewer who comes.
+	// fresh is how old a picture may be to be given as the present one.
 	fresh = 500 * time.Millisecond
 
 	// snapshotWait is how long a snapshot waits for a picture. Clients that take timelapses give up after 2 s.

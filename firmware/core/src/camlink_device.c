@@ -107,7 +107,6 @@ void camlink_device_forget_input(struct camlink_device *d)
     d->decoder.start = 0;
     d->decoder.end = 0;
     d->decoder.consumed = 0;
-    d->decoder.seq_known = false;
 }
 
 bool camlink_device_linked(const struct camlink_device *d)

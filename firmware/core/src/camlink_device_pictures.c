@@ -51,7 +51,6 @@ void camlink_pictures_sensor(struct camlink_device *d, uint64_t now)
     if (has_credit(d)) {
         d->in_credit = true;
         if (!d->awake) {
-            empty_mailbox(d);
             d->awake = true;
             d->awake_us = now;
             d->p->sensor(d->ctx, true);
