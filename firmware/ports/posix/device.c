@@ -303,7 +303,8 @@ void device_reboot(struct device *d, enum boot_cause cause)
 
 void device_unplug(struct device *d)
 {
-    if (d->pty->master < 0 && d->power != POWER_BOOTING) {
+    /* A USB device that boots is off the bus already, but can be pulled out all the same. */
+    if (d->pty->master < 0 && !(d->options->usb && d->power == POWER_BOOTING)) {
         return;
     }
     fputs("hostcam: unplugged\n", stderr);
@@ -393,13 +394,16 @@ void device_service(struct device *d, uint64_t now)
             camlink_device_line_reset(&d->core);
         }
     }
+    if (d->power != POWER_RUNNING) {
+        ring_clear(&d->wire.device); /* nobody empties the receive FIFO */
+    }
     if (now >= d->reboot_due_ns) {
         device_reboot(d, BOOT_PANIC);
     }
     if (d->power == POWER_BOOTING && now >= d->boot_end_ns) {
         finish_boot(d);
     }
-    if (d->power == POWER_RUNNING && !d->options->usb) {
+    if (d->power == POWER_RUNNING) {
         noise_tick(&d->noise, now, (now - d->boot_ns) / NS_PER_MS);
     }
     exchange(d, now);
@@ -408,7 +412,7 @@ void device_service(struct device *d, uint64_t now)
 uint64_t device_due_ns(const struct device *d, uint64_t now)
 {
     uint64_t due = clock_earlier(wire_due_ns(&d->wire, now), d->reboot_due_ns);
-    if (d->power == POWER_RUNNING && !d->options->usb) {
+    if (d->power == POWER_RUNNING) {
         due = clock_earlier(due, noise_due_ns(&d->noise));
     }
     return clock_earlier(due, d->core_due_ns);

@@ -43,7 +43,7 @@ static const char help_text[] =
     "                       per byte to the host: a flipped bit, a lost byte, a byte from nowhere\n"
     "  --truncate P         per picture: its transmission stops midway, the next one follows\n"
     "  --bad-jpeg P         per picture: no EOI, zeros after EOI, empty, scan cut short; in turn\n"
-    "  --noise              boot text, log lines and panic dumps between packets\n"
+    "  --noise              boot text, log lines and panic dumps between packets (no boot text on USB)\n"
     "  --stall MS           the line pauses in mid-packet, every --stall-every S seconds (5)\n"
     "  --reboot-every S     reset at whatever byte it is; boot text at 115200, HELLO 300 ms later\n"
     "  --garble-above BAUD  above this rate every byte is damaged, both ways\n"

@@ -42,7 +42,7 @@ void testcard_init(struct testcard *t, const struct settings *s, uint64_t seed)
     rng_seed(&t->rng, seed, 4);
     for (size_t i = 0; i < sizeof t->grain; i++) {
         /* Two draws: more often faint than strong. */
-        t->grain[i] = (int8_t)((int)rng_below(&t->rng, 8) + (int)rng_below(&t->rng, 8) - 7);
+        t->grain[i] = (int8_t)((int)rng_below(&t->rng, 7) + (int)rng_below(&t->rng, 7) - 6);
     }
 }
 
