@@ -50,6 +50,7 @@ void assembler_suite(void);
 void vector_suite(void);
 void mailbox_suite(void);
 void link_suite(void);
+void lease_suite(void);
 void pictures_suite(void);
 void rate_suite(void);
 void requests_suite(void);

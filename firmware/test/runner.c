@@ -84,6 +84,7 @@ int main(int argc, char **argv)
     vector_suite();
     mailbox_suite();
     link_suite();
+    lease_suite();
     pictures_suite();
     rate_suite();
     requests_suite();

@@ -29,13 +29,14 @@ enum camlink_feature {
     CAMLINK_FEATURE_TEST_CARD = 1 << 9,
 };
 
-/* What HELLO says. Strings are NUL-terminated, at most 63 bytes, borrowed for the life of the device; NULL leaves the
+/* What HELLO says. Strings are NUL-terminated, cut at 63 bytes, borrowed for the life of the device; NULL leaves the
  * TLV out. */
 struct camlink_identity {
-    uint32_t boot_id; /* random, new on every boot */
-    uint32_t max_frame;
+    uint32_t boot_id;   /* random, new on every boot */
+    uint32_t max_frame; /* a larger picture is dropped and counted as a camera error */
     uint32_t baud_base; /* 0 means CAMLINK_BASE_BAUD; ignored on USB */
-    uint32_t baud_max;
+    uint32_t baud_max;  /* higher rates are refused; 0: whatever set_baud can make */
+    /* enum camlink_feature, ored. BAUD is left out of HELLO on USB and without set_baud, CREDIT with ONE_WAY. */
     uint32_t features;
     uint16_t sensor_pid;
     uint8_t reset_reason;
@@ -75,19 +76,22 @@ struct camlink_platform {
     /* Changes the rate of the line. False: not within 1.5 %, nothing changed. check_only: say so, change nothing.
      * Optional: no BAUD feature. */
     bool (*set_baud)(void *ctx, uint32_t baud, bool check_only);
-    /* Wakes the sensor or puts it to rest. After true, only pictures captured from then on may enter the mailbox. */
+    /* Wakes the sensor or puts it to rest. After true, only pictures captured from then on may enter the mailbox: older
+     * ones, by their t_capture_us, are given back unsent. */
     void (*sensor)(void *ctx, bool awake);
     /* Gives a picture taken from the mailbox back to its owner. */
     void (*frame_release)(void *ctx, struct camlink_frame *f);
-    /* Number of configuration items, and item i (< count). Optional (with config_set). */
+    /* Number of configuration items, and item i (< count). Optional (with config_set). Keys 29 (chunk_bytes) and 30
+     * (log_level) are the link's own: items with these keys are hidden. Items flagged READ_ONLY are never set. */
     size_t (*config_count)(void *ctx);
     void (*config_get)(void *ctx, size_t i, struct camlink_config_item *item);
     /* Sets item i to value, clamped as need be; flags as in CONFIG_SET; fills in item with what is effective. */
     void (*config_set)(void *ctx, size_t i, int32_t value, uint16_t flags, struct camlink_config_item *item);
     void (*health)(void *ctx, struct camlink_health *h);
-    /* Reboots; mode as in RESET. False: this mode is not to be had here. May not return. */
+    /* Reboots; mode as in RESET. Called once the answer has left the wire. False: it failed, and the host is told. May
+     * not return. Mode 1 is asked for only with the DOWNLOAD feature. */
     bool (*reset)(void *ctx, uint8_t mode);
-    /* Optional: the host's wish, enum of protocol LOG_LEVEL. */
+    /* Optional: the host's wish, as in LOG_LEVEL. Lines above it are filtered here already. */
     void (*log_level)(void *ctx, uint8_t level);
 };
 

@@ -16,7 +16,8 @@
 
 #include <pthread.h>
 
-/* One in the mailbox, one on the line, one kept for a sleeping sensor, one being filled, one that takes what was read beyond. */
+/* One in the mailbox, one on the line, one kept for a sleeping sensor, one being filled, one that takes what was read
+ * beyond. */
 #define CAMERA_BUFFERS 5
 
 struct camera_buffer {

@@ -38,8 +38,8 @@ struct device {
     uint64_t boot_end_ns;   /* when the core starts */
     uint64_t reboot_due_ns; /* the next --reboot-every */
     uint64_t core_due_ns;
-    bool refused;       /* the core wanted to write more than there was room for */
-    bool reset_wanted;  /* the host asked */
+    bool refused;      /* the core wanted to write more than there was room for */
+    bool reset_wanted; /* the host asked */
     bool awake;
     uint32_t heap_min;
 

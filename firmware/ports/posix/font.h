@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#define FONT_WIDTH 6  /* with the gap to the next character */
+#define FONT_WIDTH 6 /* with the gap to the next character */
 #define FONT_HEIGHT 7
 
 /* True if character c has ink at column x of row y. Lower case is drawn as upper case, the unknown as space. */

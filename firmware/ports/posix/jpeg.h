@@ -15,7 +15,7 @@ enum jpeg_status { JPEG_MORE, JPEG_DONE, JPEG_BAD };
 struct jpeg_walk {
     size_t pos; /* bytes walked; after JPEG_DONE the length of the picture */
     bool in_scan;
-    size_t scan; /* where the first scan's data begins; 0: not seen */
+    size_t scan;            /* where the first scan's data begins; 0: not seen */
     uint16_t width, height; /* 0: not seen */
 };
 

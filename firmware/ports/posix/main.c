@@ -41,10 +41,17 @@ static bool obey(int signals)
     struct signalfd_siginfo s;
     while (read(signals, &s, sizeof s) == (ssize_t)sizeof s) {
         switch (s.ssi_signo) {
-        case SIGHUP: device_reboot(&device, BOOT_PIN); break;
-        case SIGUSR1: device_unplug(&device); break;
-        case SIGUSR2: device_plug(&device); break;
-        default: return false;
+        case SIGHUP:
+            device_reboot(&device, BOOT_PIN);
+            break;
+        case SIGUSR1:
+            device_unplug(&device);
+            break;
+        case SIGUSR2:
+            device_plug(&device);
+            break;
+        default:
+            return false;
         }
     }
     return true;
@@ -106,9 +113,12 @@ static void run(int signals)
 int main(int argc, char **argv)
 {
     switch (options_parse(&options, argc, argv)) {
-    case PARSED_HELP: return 0;
-    case PARSED_BAD: return 2;
-    case PARSED_RUN: break;
+    case PARSED_HELP:
+        return 0;
+    case PARSED_BAD:
+        return 2;
+    case PARSED_RUN:
+        break;
     }
     int signals = listen_for_signals();
     /* The default slack of 50 us would be 15 bytes at the highest rate. */
@@ -120,7 +130,8 @@ int main(int argc, char **argv)
         pty_free(&pty);
         return 1;
     }
-    printf("hostcam: %s (link %s) seed %" PRIu64 "\n", pty.path, options.link != NULL ? options.link : "none", options.seed);
+    printf("hostcam: %s (link %s) seed %" PRIu64 "\n", pty.path, options.link != NULL ? options.link : "none",
+           options.seed);
     fflush(stdout);
     run(signals);
     device_stop(&device);

@@ -79,10 +79,20 @@ void noise_boot(struct noise *n, const char *reason, unsigned code)
 static void log_line(struct noise *n, uint64_t t)
 {
     switch (rng_below(&n->rng, 4)) {
-    case 0: say(n, "\033[0;32mI (%" PRIu64 ") cam: exposure %u gain %u\033[0m", t, rng_below(&n->rng, 1200), rng_below(&n->rng, 31)); break;
-    case 1: say(n, "\033[0;33mW (%" PRIu64 ") cam_hal: FB-OVF\033[0m", t); break;
-    case 2: say(n, "\033[0;31mE (%" PRIu64 ") cam_hal: NO-EOI\033[0m", t); break;
-    default: say(n, "I (%" PRIu64 ") wdt: heap %u psram %u", t, 100000 + rng_below(&n->rng, 50000), rng_below(&n->rng, 4000000)); break;
+    case 0:
+        say(n, "\033[0;32mI (%" PRIu64 ") cam: exposure %u gain %u\033[0m", t, rng_below(&n->rng, 1200),
+            rng_below(&n->rng, 31));
+        break;
+    case 1:
+        say(n, "\033[0;33mW (%" PRIu64 ") cam_hal: FB-OVF\033[0m", t);
+        break;
+    case 2:
+        say(n, "\033[0;31mE (%" PRIu64 ") cam_hal: NO-EOI\033[0m", t);
+        break;
+    default:
+        say(n, "I (%" PRIu64 ") wdt: heap %u psram %u", t, 100000 + rng_below(&n->rng, 50000),
+            rng_below(&n->rng, 4000000));
+        break;
     }
 }
 
@@ -106,13 +116,13 @@ static void panic(struct noise *n)
     say(n, "PC      : 0x%08" PRIx32 "  PS      : 0x00060630  A0      : 0x%08" PRIx32 "  A1      : 0x%08" PRIx32, pc,
         code_address(n) | 0x80000000u, sp);
     for (int i = 0; i < 4; i++) {
-        say(n, "%.8s: 0x%08" PRIx32 "  %.8s: 0x%08" PRIx32 "  %.8s: 0x%08" PRIx32 "  %.8s: 0x%08" PRIx32, registers[i][0],
-            (uint32_t)rng_next(&n->rng), registers[i][1], (uint32_t)rng_next(&n->rng), registers[i][2],
+        say(n, "%.8s: 0x%08" PRIx32 "  %.8s: 0x%08" PRIx32 "  %.8s: 0x%08" PRIx32 "  %.8s: 0x%08" PRIx32,
+            registers[i][0], (uint32_t)rng_next(&n->rng), registers[i][1], (uint32_t)rng_next(&n->rng), registers[i][2],
             (uint32_t)rng_next(&n->rng), registers[i][3], (uint32_t)rng_next(&n->rng));
     }
     say(n, "%s", "");
-    say(n, "Backtrace: 0x%08" PRIx32 ":0x%08" PRIx32 " 0x%08" PRIx32 ":0x%08" PRIx32 " 0x%08" PRIx32 ":0x%08" PRIx32, pc, sp,
-        code_address(n), sp + 32, code_address(n), sp + 96);
+    say(n, "Backtrace: 0x%08" PRIx32 ":0x%08" PRIx32 " 0x%08" PRIx32 ":0x%08" PRIx32 " 0x%08" PRIx32 ":0x%08" PRIx32,
+        pc, sp, code_address(n), sp + 32, code_address(n), sp + 96);
     say(n, "%s", "");
     say(n, "ELF file SHA256: %016" PRIx64, rng_next(&n->rng));
     say(n, "Rebooting...");

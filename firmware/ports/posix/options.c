@@ -199,13 +199,30 @@ static bool parse_tlv(const char *s, const char **out)
 static bool apply(struct options *o, int id, const char *arg, const char **expect)
 {
     switch ((enum option_id)id) {
-    case OPT_LINK: o->link = arg; *expect = "a path"; return arg[0] != '\0';
-    case OPT_USB: o->usb = true; return true;
-    case OPT_ONE_WAY: o->one_way = true; *expect = "a rate up to 5000000"; return parse_u32(arg, 0, 5000000, &o->baud_base);
-    case OPT_BAUD_MAX: *expect = "a rate from 115200 to 5000000"; return parse_u32(arg, 115200, 5000000, &o->baud_max);
-    case OPT_FRAMES: o->frames = arg; *expect = "a folder or -"; return arg[0] != '\0';
-    case OPT_FPS: *expect = "a number from 0.01 to 1000"; return parse_real(arg, 0.01, 1000, &o->fps);
-    case OPT_SIZE: *expect = settings_size_list(); return parse_size(arg, &o->width, &o->height);
+    case OPT_LINK:
+        o->link = arg;
+        *expect = "a path";
+        return arg[0] != '\0';
+    case OPT_USB:
+        o->usb = true;
+        return true;
+    case OPT_ONE_WAY:
+        o->one_way = true;
+        *expect = "a rate up to 5000000";
+        return parse_u32(arg, 0, 5000000, &o->baud_base);
+    case OPT_BAUD_MAX:
+        *expect = "a rate from 115200 to 5000000";
+        return parse_u32(arg, 115200, 5000000, &o->baud_max);
+    case OPT_FRAMES:
+        o->frames = arg;
+        *expect = "a folder or -";
+        return arg[0] != '\0';
+    case OPT_FPS:
+        *expect = "a number from 0.01 to 1000";
+        return parse_real(arg, 0.01, 1000, &o->fps);
+    case OPT_SIZE:
+        *expect = settings_size_list();
+        return parse_size(arg, &o->width, &o->height);
     case OPT_QUALITY: {
         uint32_t q;
         *expect = "a number from 0 to 63";
@@ -213,27 +230,64 @@ static bool apply(struct options *o, int id, const char *arg, const char **expec
         o->quality = good ? (int32_t)q : 0;
         return good;
     }
-    case OPT_COUNT: *expect = "a number above 0"; return parse_unsigned(arg, 1, UINT64_MAX, &o->count);
-    case OPT_EXIT_AFTER_COUNT: o->exit_after_count = true; return true;
-    case OPT_BOARD: *expect = "1 to 63 bytes"; return parse_tlv(arg, &o->board);
-    case OPT_SENSOR: *expect = "1 to 63 bytes"; return parse_tlv(arg, &o->sensor);
-    case OPT_NAME: *expect = "1 to 63 bytes"; return parse_tlv(arg, &o->name);
-    case OPT_MAC: *expect = "six hexadecimal bytes with colons"; return parse_mac(arg, o->mac);
-    case OPT_SEED: *expect = "a number"; return parse_unsigned(arg, 0, UINT64_MAX, &o->seed);
-    case OPT_FLIP: return parse_real(arg, 0, 1, &o->flip);
-    case OPT_DROP: return parse_real(arg, 0, 1, &o->drop);
-    case OPT_INSERT: return parse_real(arg, 0, 1, &o->insert);
-    case OPT_TRUNCATE: return parse_real(arg, 0, 1, &o->truncate);
-    case OPT_BAD_JPEG: return parse_real(arg, 0, 1, &o->bad_jpeg);
-    case OPT_NOISE: o->noise = true; return true;
-    case OPT_STALL: *expect = "milliseconds, 1 to 600000"; return parse_u32(arg, 1, 600000, &o->stall_ms);
-    case OPT_STALL_EVERY: *expect = "seconds, 0.01 to 86400"; return parse_real(arg, 0.01, 86400, &o->stall_every);
-    case OPT_REBOOT_EVERY: *expect = "seconds, 0.5 to 86400"; return parse_real(arg, 0.5, 86400, &o->reboot_every);
-    case OPT_GARBLE_ABOVE: *expect = "a rate"; return parse_u32(arg, 1, UINT32_MAX, &o->garble_above);
-    case OPT_MUTE: o->mute = true; return true;
-    case OPT_STATS: o->stats = true; return true;
-    case OPT_STATS_FILE: o->stats_file = arg; *expect = "a path"; return arg[0] != '\0';
-    case OPT_HELP: break;
+    case OPT_COUNT:
+        *expect = "a number above 0";
+        return parse_unsigned(arg, 1, UINT64_MAX, &o->count);
+    case OPT_EXIT_AFTER_COUNT:
+        o->exit_after_count = true;
+        return true;
+    case OPT_BOARD:
+        *expect = "1 to 63 bytes";
+        return parse_tlv(arg, &o->board);
+    case OPT_SENSOR:
+        *expect = "1 to 63 bytes";
+        return parse_tlv(arg, &o->sensor);
+    case OPT_NAME:
+        *expect = "1 to 63 bytes";
+        return parse_tlv(arg, &o->name);
+    case OPT_MAC:
+        *expect = "six hexadecimal bytes with colons";
+        return parse_mac(arg, o->mac);
+    case OPT_SEED:
+        *expect = "a number";
+        return parse_unsigned(arg, 0, UINT64_MAX, &o->seed);
+    case OPT_FLIP:
+        return parse_real(arg, 0, 1, &o->flip);
+    case OPT_DROP:
+        return parse_real(arg, 0, 1, &o->drop);
+    case OPT_INSERT:
+        return parse_real(arg, 0, 1, &o->insert);
+    case OPT_TRUNCATE:
+        return parse_real(arg, 0, 1, &o->truncate);
+    case OPT_BAD_JPEG:
+        return parse_real(arg, 0, 1, &o->bad_jpeg);
+    case OPT_NOISE:
+        o->noise = true;
+        return true;
+    case OPT_STALL:
+        *expect = "milliseconds, 1 to 600000";
+        return parse_u32(arg, 1, 600000, &o->stall_ms);
+    case OPT_STALL_EVERY:
+        *expect = "seconds, 0.01 to 86400";
+        return parse_real(arg, 0.01, 86400, &o->stall_every);
+    case OPT_REBOOT_EVERY:
+        *expect = "seconds, 0.5 to 86400";
+        return parse_real(arg, 0.5, 86400, &o->reboot_every);
+    case OPT_GARBLE_ABOVE:
+        *expect = "a rate";
+        return parse_u32(arg, 1, UINT32_MAX, &o->garble_above);
+    case OPT_MUTE:
+        o->mute = true;
+        return true;
+    case OPT_STATS:
+        o->stats = true;
+        return true;
+    case OPT_STATS_FILE:
+        o->stats_file = arg;
+        *expect = "a path";
+        return arg[0] != '\0';
+    case OPT_HELP:
+        break;
     }
     return false;
 }

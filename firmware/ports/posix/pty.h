@@ -1,6 +1,6 @@
 /*
- * The pseudo terminal that stands for the cable: it can be plugged and unplugged, knows whether anybody has the other end
- * open and at which rate, and keeps a symlink to itself.
+ * The pseudo terminal that stands for the cable: it can be plugged and unplugged, knows whether anybody has the other
+ * end open and at which rate, and keeps a symlink to itself.
  */
 #ifndef HOSTCAM_PTY_H
 #define HOSTCAM_PTY_H

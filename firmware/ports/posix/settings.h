@@ -47,7 +47,7 @@ enum setting {
 struct settings {
     atomic_int_least32_t value[SETTINGS_END]; /* by key */
     int32_t boot[SETTINGS_END];               /* value after the next boot */
-    bool sharp; /* the sensor has sharpness and denoise; an OV2640 has not */
+    bool sharp;                               /* the sensor has sharpness and denoise; an OV2640 has not */
 };
 
 void settings_init(struct settings *s, const struct options *o);

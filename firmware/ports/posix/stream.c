@@ -1,7 +1,7 @@
 /*
- * Concatenated JPEGs from a descriptor. They are read straight into frame buffers; only what was read beyond the end of one
- * picture is moved to the buffer of the next. Reading goes on while the sensor rests, so that a live producer never waits and the
- * newest picture is the one it wakes to.
+ * Concatenated JPEGs from a descriptor. They are read straight into frame buffers; only what was read beyond the end of
+ * one picture is moved to the buffer of the next. Reading goes on while the sensor rests, so that a live producer never
+ * waits and the newest picture is the one it wakes to.
  */
 #include "camera_internal.h"
 #include "clock.h"
@@ -14,7 +14,7 @@ struct stream {
     struct camera *camera;
     struct camera_buffer *filling;
     size_t fill;
-    uint64_t begun_ns; /* when the first byte of the picture in it came */
+    uint64_t begun_ns;        /* when the first byte of the picture in it came */
     struct camera_view begun; /* and what was then */
     struct jpeg_walk walk;
     /* The newest picture that came while the sensor rested, or NULL. */

@@ -4,8 +4,8 @@
 
 enum { OFFSET_TYPE = 3, OFFSET_LEN = 6, OFFSET_HCRC = 10, OFFSET_TOTAL = 4, CHUNK_PREFIX = 4, PCRC = 4 };
 
-void tap_init(struct tap *t, struct ring *fifo, struct counters *c, double truncate, uint64_t seed, void (*sent)(void *),
-              void *ctx)
+void tap_init(struct tap *t, struct ring *fifo, struct counters *c, double truncate, uint64_t seed,
+              void (*sent)(void *), void *ctx)
 {
     *t = (struct tap){.fifo = fifo, .counters = c, .truncate = truncate, .sent = sent, .ctx = ctx};
     rng_seed(&t->rng, seed, 2);

@@ -22,18 +22,18 @@ struct tap {
 
     /* The packet under way. */
     uint8_t head[CAMLINK_HEADER_SIZE];
-    size_t have; /* bytes of the header seen; they enter the FIFO together */
-    size_t left; /* bytes still to come after the header */
-    size_t pass; /* of those, how many reach the FIFO */
+    size_t have;      /* bytes of the header seen; they enter the FIFO together */
+    size_t left;      /* bytes still to come after the header */
+    size_t pass;      /* of those, how many reach the FIFO */
     uint8_t begin[8]; /* start of a FRAME_BEGIN payload */
     /* The picture under way. */
-    bool cut; /* its transmission stops ... */
+    bool cut;        /* its transmission stops ... */
     uint32_t cut_at; /* ... at this byte */
     uint32_t offset;
 };
 
-void tap_init(struct tap *t, struct ring *fifo, struct counters *c, double truncate, uint64_t seed, void (*sent)(void *),
-              void *ctx);
+void tap_init(struct tap *t, struct ring *fifo, struct counters *c, double truncate, uint64_t seed,
+              void (*sent)(void *), void *ctx);
 
 /* Takes up to n bytes of the core's; returns how many. */
 size_t tap_write(struct tap *t, const uint8_t *p, size_t n);

@@ -49,7 +49,8 @@ void testcard_init(struct testcard *t, const struct settings *s, uint64_t seed)
 static void make_tone(uint8_t tone[256], const struct settings *s)
 {
     int contrast = 256 + 64 * settings_get(s, SET_CONTRAST);
-    int lift = 24 * settings_get(s, SET_BRIGHTNESS) + 16 * settings_get(s, SET_AE_LEVEL) + settings_get(s, SET_LAMP) / 8;
+    int lift =
+        24 * settings_get(s, SET_BRIGHTNESS) + 16 * settings_get(s, SET_AE_LEVEL) + settings_get(s, SET_LAMP) / 8;
     for (int i = 0; i < 256; i++) {
         uint8_t v = clamp((i - 128) * contrast / 256 + 128 + lift);
         tone[i] = settings_get(s, SET_EFFECT) == EFFECT_NEGATIVE ? (uint8_t)(255 - v) : v;
@@ -62,8 +63,8 @@ static void make_text(struct scene *c, uint32_t number, int quality)
     struct tm day;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &day);
-    snprintf(c->text[0], sizeof c->text[0], "#%06u %02d:%02d:%02d.%03d", number % 1000000u, day.tm_hour, day.tm_min, day.tm_sec,
-             (int)(now.tv_nsec / 1000000));
+    snprintf(c->text[0], sizeof c->text[0], "#%06u %02d:%02d:%02d.%03d", number % 1000000u, day.tm_hour, day.tm_min,
+             day.tm_sec, (int)(now.tv_nsec / 1000000));
     snprintf(c->text[1], sizeof c->text[1], "%dX%d Q%d", c->width, c->height, quality);
     c->scale = c->width / (FONT_WIDTH * 26) > 0 ? c->width / (FONT_WIDTH * 26) : 1;
 }
@@ -155,13 +156,25 @@ static void colour(const struct scene *c, uint8_t *px)
     g = grey + (g - grey) * c->saturation / 256;
     b = grey + (b - grey) * c->saturation / 256;
     switch ((enum effect)c->effect) {
-    case EFFECT_GREY: put(px, grey, grey, grey); break;
-    case EFFECT_RED: put(px, grey, grey / 3, grey / 3); break;
-    case EFFECT_GREEN: put(px, grey / 3, grey, grey / 3); break;
-    case EFFECT_BLUE: put(px, grey / 3, grey / 3, grey); break;
-    case EFFECT_SEPIA: put(px, grey + 30, grey, grey - 40); break;
+    case EFFECT_GREY:
+        put(px, grey, grey, grey);
+        break;
+    case EFFECT_RED:
+        put(px, grey, grey / 3, grey / 3);
+        break;
+    case EFFECT_GREEN:
+        put(px, grey / 3, grey, grey / 3);
+        break;
+    case EFFECT_BLUE:
+        put(px, grey / 3, grey / 3, grey);
+        break;
+    case EFFECT_SEPIA:
+        put(px, grey + 30, grey, grey - 40);
+        break;
     case EFFECT_NONE:
-    case EFFECT_NEGATIVE: put(px, r, g, b); break;
+    case EFFECT_NEGATIVE:
+        put(px, r, g, b);
+        break;
     }
 }
 

@@ -223,9 +223,9 @@ static void fill(struct wire *w)
 }
 
 /*
- * Reads, then looks at the rate. Draining a terminal waits for nothing, so a host that drains its line before it changes the
- * rate, as it must, seems to change it in mid-send. What was read before is sent at the old rate; what came together
- * with the change is given the benefit of the doubt.
+ * Reads, then looks at the rate. Draining a terminal waits for nothing, so a host that drains its line before it
+ * changes the rate, as it must, seems to change it in mid-send. What was read before is sent at the old rate; what came
+ * together with the change is given the benefit of the doubt.
  */
 static void read_host(struct wire *w)
 {

@@ -14,17 +14,17 @@
 
 #include <stdbool.h>
 
-#define WIRE_UART_FIFO 128u  /* an ESP32's */
+#define WIRE_UART_FIFO 128u /* an ESP32's */
 #define WIRE_USB_FIFO 4096u
 #define WIRE_HOST_BUFFER 65536u /* what a serial driver holds for a slow reader */
 #define WIRE_USB_BUFFER 8192u
 
 /* One direction. Times count picoseconds and wrap. */
 struct wire_way {
-    struct ring fifo;   /* of the transmitter */
-    struct uart_rx rx;  /* the receiver at the other end */
-    uint64_t line_ps;   /* the line is free from here on */
-    bool starved;       /* the FIFO is kept full by somebody who has more: an empty one is our delay, not an idle line */
+    struct ring fifo;  /* of the transmitter */
+    struct uart_rx rx; /* the receiver at the other end */
+    uint64_t line_ps;  /* the line is free from here on */
+    bool starved;      /* the FIFO is kept full by somebody who has more: an empty one is our delay, not an idle line */
 };
 
 struct wire {
@@ -35,8 +35,8 @@ struct wire {
     uint32_t baud; /* the device's; 0: USB */
 
     struct wire_way to_host, to_device;
-    struct ring host;   /* has crossed the line, waits for the terminal */
-    struct ring device; /* has crossed the line, waits for the core */
+    struct ring host;    /* has crossed the line, waits for the terminal */
+    struct ring device;  /* has crossed the line, waits for the core */
     uint64_t blocked_ns; /* since when the terminal takes nothing; 0: it does */
     bool deaf;           /* nobody reads: what arrives is lost */
 

@@ -12,14 +12,14 @@ struct test_case {
 
 extern const struct test_case unit_cases[], wire_cases[], fault_cases[], port_cases[]; /* end with a NULL name */
 
-#define CHECK(condition, ...)                                        \
-    do {                                                             \
-        if (!(condition)) {                                          \
-            printf("    %s:%d: %s: ", __FILE__, __LINE__, #condition); \
-            printf(__VA_ARGS__);                                     \
-            putchar('\n');                                           \
-            return false;                                            \
-        }                                                            \
+#define CHECK(condition, ...)                                                                                          \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            printf("    %s:%d: %s: ", __FILE__, __LINE__, #condition);                                                 \
+            printf(__VA_ARGS__);                                                                                       \
+            putchar('\n');                                                                                             \
+            return false;                                                                                              \
+        }                                                                                                              \
     } while (0)
 
 #endif

@@ -51,7 +51,8 @@ static bool bytes_are_damaged(const char *option, const char *stat)
     CHECK(rig_stop(), "%s", "stop");
     double faults = rig_stat(stat), sent = rig_stat("sent");
     CHECK(faults > 5 && faults < 80, "%.0f %s in %.0f bytes", faults, stat, rig_stat("bytes_out"));
-    CHECK(h.whole > 3 && h.whole < sent && sent - h.whole <= 2 * faults, "%u of %.0f whole, %.0f faults", h.whole, sent, faults);
+    CHECK(h.whole > 3 && h.whole < sent && sent - h.whole <= 2 * faults, "%u of %.0f whole, %.0f faults", h.whole, sent,
+          faults);
     CHECK(errors() > 0, "%s", "nobody noticed");
     return true;
 }
@@ -79,7 +80,8 @@ static bool truncation(void)
     CHECK(rig_stop(), "%s", "stop");
     double cut = rig_stat("truncated"), sent = rig_stat("sent");
     CHECK(cut > 2 && h.whole > 5, "%.0f truncated, %u whole", cut, h.whole);
-    CHECK(sent - h.whole >= cut && sent - h.whole <= 2 * cut + 1, "%.0f sent, %u whole, %.0f truncated", sent, h.whole, cut);
+    CHECK(sent - h.whole >= cut && sent - h.whole <= 2 * cut + 1, "%.0f sent, %u whole, %.0f truncated", sent, h.whole,
+          cut);
     return true;
 }
 
@@ -171,11 +173,12 @@ static bool reboots_on_request(void)
     CHECK(host_run(&h, 250, some_rom_line), "%s", "the ROM is silent");
     CHECK(host_run(&h, 1000, some_hello) && h.boot_id != boot_id, "%08X", h.boot_id);
     uint64_t took = clock_ns() - start;
-    CHECK(took > 280 * NS_PER_MS && took < 600 * NS_PER_MS, "HELLO after %llu ms", (unsigned long long)(took / NS_PER_MS));
+    CHECK(took > 280 * NS_PER_MS && took < 600 * NS_PER_MS, "HELLO after %llu ms",
+          (unsigned long long)(took / NS_PER_MS));
     CHECK(host_link(&h, 1000), "%s", "link");
     uint8_t key[2] = {2, 0};
-    CHECK(host_ask(&h, CAMLINK_CONFIG_GET, key, sizeof key, CAMLINK_CONFIG) && camlink_get32(h.answer + 4) == 12, "quality %u",
-          camlink_get32(h.answer + 4));
+    CHECK(host_ask(&h, CAMLINK_CONFIG_GET, key, sizeof key, CAMLINK_CONFIG) && camlink_get32(h.answer + 4) == 12,
+          "quality %u", camlink_get32(h.answer + 4));
     /* And by the host. */
     uint8_t reset[8] = {0};
     boot_id = h.boot_id;
@@ -249,7 +252,8 @@ static bool one_way(void)
     CHECK(rig_start(line) && host_open(&h, rig_link(), 1000000), "%s", "start");
     h.on_frame = rig_known_frame;
     CHECK(host_run(&h, 3000, four_frames) && h.wrong == 0, "%u frames", h.whole);
-    CHECK(host_run(&h, 1500, some_hello) && (h.features & (1 << 8)) != 0 && (h.features & 1) == 0, "features %x", h.features);
+    CHECK(host_run(&h, 1500, some_hello) && (h.features & (1 << 8)) != 0 && (h.features & 1) == 0, "features %x",
+          h.features);
     CHECK(!host_link(&h, 600), "%s", "it read something");
     host_close(&h);
     CHECK(rig_stop(), "%s", "stop");

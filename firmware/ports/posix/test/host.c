@@ -126,11 +126,20 @@ static void take_hello(struct host *h, const struct camlink_packet *p)
 static void take_packet(struct host *h, const struct camlink_packet *p)
 {
     switch (p->type) {
-    case CAMLINK_HELLO: take_hello(h, p); break;
-    case CAMLINK_FRAME_BEGIN: begin_frame(h, p); break;
-    case CAMLINK_FRAME_CHUNK: add_chunk(h, p); break;
-    case CAMLINK_BAUD_PATTERN: h->patterns++; break;
-    default: break;
+    case CAMLINK_HELLO:
+        take_hello(h, p);
+        break;
+    case CAMLINK_FRAME_BEGIN:
+        begin_frame(h, p);
+        break;
+    case CAMLINK_FRAME_CHUNK:
+        add_chunk(h, p);
+        break;
+    case CAMLINK_BAUD_PATTERN:
+        h->patterns++;
+        break;
+    default:
+        break;
     }
     if ((p->flags & CAMLINK_RESPONSE) != 0) {
         h->answer_type = p->type;
@@ -154,9 +163,14 @@ static void decode(struct host *h)
     size_t len;
     for (;;) {
         switch (camlink_decode_next(&h->decoder, &packet, &text, &len)) {
-        case CAMLINK_EVENT_NONE: return;
-        case CAMLINK_EVENT_PACKET: take_packet(h, &packet); break;
-        case CAMLINK_EVENT_TEXT: take_text(h, text, len); break;
+        case CAMLINK_EVENT_NONE:
+            return;
+        case CAMLINK_EVENT_PACKET:
+            take_packet(h, &packet);
+            break;
+        case CAMLINK_EVENT_TEXT:
+            take_text(h, text, len);
+            break;
         }
     }
 }

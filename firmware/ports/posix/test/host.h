@@ -29,7 +29,7 @@ struct host {
     uint32_t frame_no, frame_len, frame_have;
     uint16_t width, height;
     bool frame_open;
-    bool keep_credit; /* grant more at each FRAME_BEGIN ... */
+    bool keep_credit;  /* grant more at each FRAME_BEGIN ... */
     uint16_t lease_ms; /* ... and for how long */
     uint32_t whole, broken, begun;
     bool (*on_frame)(struct host *h, void *ctx); /* false: it is wrong */

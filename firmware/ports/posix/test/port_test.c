@@ -1,6 +1,6 @@
 /* The port as a thing that is plugged, opened, ignored and closed; and the command line. */
-#include "check.h"
 #include "camlink_device.h"
+#include "check.h"
 #include "clock.h"
 #include "rig.h"
 
@@ -102,7 +102,8 @@ static bool usb_device_notices_a_close(void)
     CHECK(rig_stat_fresh("sensor_awake") == 1, "%s", "asleep");
     host_close(&h);
     (void)poll(NULL, 0, 50);
-    CHECK(rig_stat_fresh("linked") == 0 && rig_stat("sensor_awake") == 0 && rig_stat("port_open") == 0, "%s", "it did not");
+    CHECK(rig_stat_fresh("linked") == 0 && rig_stat("sensor_awake") == 0 && rig_stat("port_open") == 0, "%s",
+          "it did not");
     return true;
 }
 
@@ -135,7 +136,8 @@ static bool reader_that_naps_loses_nothing(void)
     (void)host_run(&h, 300, NULL);
     CHECK(rig_stop(), "%s", "stop");
     /* One HELLO may have come before we were there. */
-    CHECK(rig_stat("bytes_lost") < 200 && h.broken == 0 && h.whole > 10, "%.0f lost, %u broken", rig_stat("bytes_lost"), h.broken);
+    CHECK(rig_stat("bytes_lost") < 200 && h.broken == 0 && h.whole > 10, "%.0f lost, %u broken", rig_stat("bytes_lost"),
+          h.broken);
     return true;
 }
 
@@ -156,7 +158,9 @@ static bool pictures_from_standard_input(void)
         /* In two pieces, the second with junk behind. */
         CHECK(write(in[1], p, n / 3) == (ssize_t)(n / 3), "%d", i);
         (void)host_run(&h, 10, NULL);
-        CHECK(write(in[1], p + n / 3, n - n / 3) == (ssize_t)(n - n / 3) && (i % 2 != 0 || write(in[1], "\r\n", 2) == 2), "%d", i);
+        CHECK(write(in[1], p + n / 3, n - n / 3) == (ssize_t)(n - n / 3) &&
+                  (i % 2 != 0 || write(in[1], "\r\n", 2) == 2),
+              "%d", i);
         (void)host_run(&h, 40, NULL);
         CHECK(rig_which(h.frame, h.frame_len) == i % RIG_PICTURES, "picture %d is not there", i);
     }
@@ -224,7 +228,8 @@ static bool settings_change_the_card(void)
     (void)host_run(&h, 500, NULL);
     CHECK(h.whole > 0 && h.width == 320 && h.height == 240, "%ux%u", h.width, h.height);
     value = 99;
-    CHECK(host_config(&h, 2, 0, &value, &flags) && value == 63 && flags == CAMLINK_CONFIG_CLAMPED, "%d %x", value, flags);
+    CHECK(host_config(&h, 2, 0, &value, &flags) && value == 63 && flags == CAMLINK_CONFIG_CLAMPED, "%d %x", value,
+          flags);
     value = 1;
     CHECK(host_config(&h, 7, 0, &value, &flags) && flags == CAMLINK_CONFIG_UNSUPPORTED, "%x", flags);
     value = 300;
@@ -246,9 +251,10 @@ static bool status_of(const char *arguments, int want)
 
 static bool command_line(void)
 {
-    static const char *const bad[] = {"--fps 0",        "--fps x",    "--flip 2",   "--size 641x480", "--quality 64",  "--mac 1:2",
-                                      "--stall-every 1", "--unknown",  "surplus",    "--count 0",      "--seed -1",     "--exit-after-count",
-                                      "--one-way 10",    "--quality",  "--drop nan", "--reboot-every 0"};
+    static const char *const bad[] = {"--fps 0",      "--fps x",   "--flip 2",        "--size 641x480",
+                                      "--quality 64", "--mac 1:2", "--stall-every 1", "--unknown",
+                                      "surplus",      "--count 0", "--seed -1",       "--exit-after-count",
+                                      "--one-way 10", "--quality", "--drop nan",      "--reboot-every 0"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         if (!status_of(bad[i], 2)) {
             return false;
@@ -262,7 +268,8 @@ static bool foreign_link_is_left_alone(void)
     CHECK(rig_start(""), "%s", "start");
     CHECK(unlink(rig_link()) == 0 && symlink("/dev/null", rig_link()) == 0, "%s", "replace");
     CHECK(rig_stop() && link_exists(), "%s", "it removed what is not its own");
-    CHECK(rig_start("") && host_open(&h, rig_link(), 115200) && host_link(&h, 1000), "%s", "it did not take the link over");
+    CHECK(rig_start("") && host_open(&h, rig_link(), 115200) && host_link(&h, 1000), "%s",
+          "it did not take the link over");
     host_close(&h);
     CHECK(rig_stop() && !link_exists(), "%s", "the link was left behind");
     return true;

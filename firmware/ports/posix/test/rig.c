@@ -119,7 +119,8 @@ bool rig_known_frame(struct host *h, void *ctx)
 static void become(const char *arguments, int in, int out)
 {
     static char line[512];
-    char *argv[48] = {(char *)(uintptr_t)rig.hostcam, (char *)(uintptr_t)"--link", rig.link, (char *)(uintptr_t)"--stats-file", rig.stats};
+    char *argv[48] = {(char *)(uintptr_t)rig.hostcam, (char *)(uintptr_t) "--link", rig.link,
+                      (char *)(uintptr_t) "--stats-file", rig.stats};
     size_t n = 5;
     snprintf(line, sizeof line, "%s", arguments);
     for (char *word = strtok(line, " "); word != NULL && n < 47; word = strtok(NULL, " ")) {

@@ -143,7 +143,8 @@ static bool settings_clamp_and_forget(void)
     settings_init(&s, &o);
     size_t size = index_of(&s, SET_SIZE), quality = index_of(&s, SET_QUALITY);
     settings_set(&s, size, 700 << 16 | 500, false, &item);
-    CHECK(item.value == (640 << 16 | 480) && item.flags == CAMLINK_CONFIG_CLAMPED, "%x %x", (unsigned)item.value, item.flags);
+    CHECK(item.value == (640 << 16 | 480) && item.flags == CAMLINK_CONFIG_CLAMPED, "%x %x", (unsigned)item.value,
+          item.flags);
     settings_set(&s, size, 1 << 16 | 1, false, &item);
     CHECK(item.value == (96 << 16 | 96) && item.flags == CAMLINK_CONFIG_CLAMPED, "%x", (unsigned)item.value);
     settings_set(&s, size, (int32_t)0xFFFFFFFFu, false, &item);
@@ -243,7 +244,8 @@ static bool tap_truncates_pictures_only(void)
         const size_t begin = 12 + 32 + 4, pong = 12 + 28 + 4;
         CHECK(got >= begin + pong && got < n, "seed %llu: %zu of %zu", (unsigned long long)seed, got, n);
         CHECK(memcmp(in, out, got - pong) == 0, "seed %llu: what came first is intact", (unsigned long long)seed);
-        CHECK(memcmp(in + n - pong, out + got - pong, pong) == 0, "seed %llu: what followed is intact", (unsigned long long)seed);
+        CHECK(memcmp(in + n - pong, out + got - pong, pong) == 0, "seed %llu: what followed is intact",
+              (unsigned long long)seed);
         CHECK(sent == 1, "%d", sent);
     }
     return true;
@@ -290,8 +292,10 @@ static bool card_sizes_are_realistic(void)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         settings_set(&s, size, sizes[i], false, &item);
         struct jpeg_walk w = {0};
-        CHECK(testcard_shoot(&card, &shot) && jpeg_walk(&w, shot.data, shot.len) == JPEG_DONE && w.pos == shot.len, "%zu", i);
-        CHECK((w.width << 16 | w.height) == sizes[i] && shot.width == w.width && shot.height == w.height, "%ux%u", w.width, w.height);
+        CHECK(testcard_shoot(&card, &shot) && jpeg_walk(&w, shot.data, shot.len) == JPEG_DONE && w.pos == shot.len,
+              "%zu", i);
+        CHECK((w.width << 16 | w.height) == sizes[i] && shot.width == w.width && shot.height == w.height, "%ux%u",
+              w.width, w.height);
     }
     free(shot.data);
     return true;

@@ -32,7 +32,8 @@ static bool frames_at(const char *more, uint32_t baud, unsigned ms)
     host_credit(&h, 2, 3000);
     CHECK(host_run(&h, ms, baud == 0 ? three_frames : ten_frames), "%u whole, %u broken", h.whole, h.broken);
     CHECK(h.wrong == 0 && h.broken == 0, "%u wrong, %u broken", h.wrong, h.broken);
-    CHECK(h.decoder.header_errors == 0 && h.decoder.payload_errors == 0, "%u, %u", h.decoder.header_errors, h.decoder.payload_errors);
+    CHECK(h.decoder.header_errors == 0 && h.decoder.payload_errors == 0, "%u, %u", h.decoder.header_errors,
+          h.decoder.payload_errors);
     host_close(&h);
     return rig_stop();
 }
@@ -107,7 +108,8 @@ static bool wrong_rate_garbles(void)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         CHECK(host_open(&h, rig_link(), wrong[i]), "%u", wrong[i]);
         CHECK(!host_link(&h, 1300), "linked at %u", wrong[i]);
-        CHECK(h.hellos == 0 && h.bytes > 20, "%u hellos in %llu bytes at %u", h.hellos, (unsigned long long)h.bytes, wrong[i]);
+        CHECK(h.hellos == 0 && h.bytes > 20, "%u hellos in %llu bytes at %u", h.hellos, (unsigned long long)h.bytes,
+              wrong[i]);
         CHECK(host_set_baud(&h, 115200) && host_run(&h, 1500, some_hello), "no hello after %u", wrong[i]);
         CHECK(rig_stat_fresh("linked") == 0, "%s", "it heard us at the wrong rate");
         host_close(&h);
@@ -173,7 +175,8 @@ static uint64_t cpu_ticks(void)
     text[n] = '\0';
     unsigned long long user = 0, system = 0;
     const char *after = strrchr(text, ')');
-    if (after == NULL || sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2) {
+    if (after == NULL ||
+        sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2) {
         return UINT64_MAX / 2;
     }
     return user + system;
@@ -213,7 +216,8 @@ static bool clock_is_sane(void)
         camlink_put64(ping, t0);
         CHECK(host_ask(&h, CAMLINK_PING, ping, sizeof ping, CAMLINK_PONG), "%s", "pong");
         uint64_t rx = camlink_get64(h.answer + 8), tx = camlink_get64(h.answer + 16), trip = clock_ns() - t0;
-        CHECK(camlink_get64(h.answer) == t0 && tx >= rx && (tx - rx) * 1000 <= trip, "%llu us", (unsigned long long)(tx - rx));
+        CHECK(camlink_get64(h.answer) == t0 && tx >= rx && (tx - rx) * 1000 <= trip, "%llu us",
+              (unsigned long long)(tx - rx));
         best = trip - (tx - rx) * 1000 < best ? trip - (tx - rx) * 1000 : best;
     }
     printf("    shortest round trip %.2f ms\n", (double)best / 1e6);
@@ -229,7 +233,8 @@ static bool silence_ends_the_lease(void)
     CHECK(host_run(&h, 1000, three_frames), "%u", h.whole);
     CHECK(rig_stat_fresh("sensor_awake") == 1, "%s", "asleep");
     (void)host_run(&h, 1600, NULL);
-    CHECK(rig_stat_fresh("linked") == 0 && rig_stat("sensor_awake") == 0 && rig_stat("baud_now") == 115200, "baud %.0f", rig_stat("baud_now"));
+    CHECK(rig_stat_fresh("linked") == 0 && rig_stat("sensor_awake") == 0 && rig_stat("baud_now") == 115200, "baud %.0f",
+          rig_stat("baud_now"));
     return true;
 }
 
