@@ -44,6 +44,7 @@ void wire_init(struct wire *w, const struct options *o, struct counters *c, stru
     w->deaf = false;
     w->old_baud = 0;
     w->old_until = 0;
+    w->heard_baud = 0;
     w->stalled = false;
     w->stall_end_ns = 0;
     w->stall_due_ns = o->stall_ms != 0 ? clock_ns() + stall_gap_ns(o) : CLOCK_NEVER;
@@ -224,20 +225,25 @@ static void fill(struct wire *w)
 
 /*
  * Reads, then looks at the rate. Draining a terminal waits for nothing, so a host that drains its line before it
- * changes the rate, as it must, seems to change it in mid-send. What was read before is sent at the old rate; what came
- * together with the change is given the benefit of the doubt.
+ * changes the rate, as it must, seems to change it in mid-send. What was read before is sent at the old rate. What came
+ * together with the change is given the benefit of the doubt if it looks like a last word: from a host that spoke to us
+ * at the old rate, and went down.
  */
 static void read_host(struct wire *w)
 {
     struct ring *fifo = &w->to_device.fifo;
     size_t before = fifo->in;
     uint32_t baud = w->pty->baud;
-    bool was_open = w->pty->open;
+    w->heard_baud = w->pty->open ? w->heard_baud : 0;
     fill(w);
     pty_look(w->pty);
-    if (was_open && w->pty->baud != baud) {
+    if (w->pty->baud != baud) {
+        bool last_word = baud == w->baud && baud == w->heard_baud && w->pty->baud < baud;
         w->old_baud = baud;
-        w->old_until = baud == w->baud ? fifo->in : before;
+        w->old_until = last_word ? fifo->in : before;
+    }
+    if (fifo->in != before) {
+        w->heard_baud = w->pty->baud;
     }
     if (w->options->one_way) {
         ring_clear(fifo);

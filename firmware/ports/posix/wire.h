@@ -43,6 +43,7 @@ struct wire {
     /* The host changed its rate: what it wrote up to old_until (of to_device.fifo) crosses at the old one. */
     uint32_t old_baud;
     size_t old_until;
+    uint32_t heard_baud; /* at which it last wrote since it opened the port; 0: not yet */
 
     uint64_t stall_due_ns, stall_end_ns;
     bool stalled;
