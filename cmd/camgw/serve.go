@@ -28,6 +28,7 @@ or goes away is waited for; its viewers stay connected.`,
 	}
 	cmd.Flags().StringArrayVar(&f.Ports, "port", nil, "camera to serve, [NAME=]PORT; may be given several times")
 	cmd.Flags().IntVar(&f.Baud, "baud", 0, "line rate to use instead of negotiating the best one")
+	deviceFlags(cmd, &f)
 	httpFlags(cmd, &f)
 	return cmd
 }
@@ -47,14 +48,21 @@ func demoCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&sim, "sim", "", "options of the simulated camera, such as fps=15,size=800x600")
+	deviceFlags(cmd, &f)
 	httpFlags(cmd, &f)
 	return cmd
+}
+
+// deviceFlags are about what cameras do.
+func deviceFlags(cmd *cobra.Command, f *config.Flags) {
+	cmd.Flags().StringArrayVar(&f.Sets, "set", nil, "setting every camera is to have, [NAME:]KEY=VALUE; may be given several times")
 }
 
 // httpFlags are the flags of every command that serves.
 func httpFlags(cmd *cobra.Command, f *config.Flags) {
 	cmd.Flags().StringVar(&f.Listen, "listen", config.DefaultListen, "address to answer HTTP on, host:port")
 	cmd.Flags().IntVar(&f.MaxViewers, "max-viewers", config.DefaultMaxViewers, "viewers allowed at once")
+	cmd.Flags().BoolVar(&f.AllowGetControl, "allow-get-control", false, "let /control change settings by GET, as old programs do and any web page can")
 	cmd.Flags().BoolVar(&f.InsecureNoAuth, "insecure-no-auth", false, "allow addresses that others reach, although nobody is asked for a password")
 }
 

@@ -26,6 +26,9 @@ type Flags struct {
 	Baud           int      // 0 negotiates
 	MaxViewers     int
 	InsecureNoAuth bool
+
+	Sets            []string // KEY=VALUE or NAME:KEY=VALUE
+	AllowGetControl bool
 }
 
 // Config is a valid configuration. Treat it as frozen.
@@ -33,6 +36,8 @@ type Config struct {
 	Listen     string
 	MaxViewers int
 	Cameras    []Camera // at least one; ids are unique
+
+	AllowGetControl bool // /control changes settings by GET too
 }
 
 // Camera is one camera to serve.
@@ -42,6 +47,14 @@ type Camera struct {
 	Kind    Kind
 	Address string // tty path, host:port, or the simulator's options
 	Baud    int    // the rate to use; 0 negotiates
+
+	Settings []Setting // keys are unique; whether there is such a key, the camera knows
+}
+
+// Setting is a setting of the device that the operator wants.
+type Setting struct {
+	Key, Value string
+	Given      string // the flag it came with, for messages
 }
 
 // Kind is what a port is.
@@ -71,7 +84,7 @@ func (e *Error) Error() string {
 
 // Config checks the flags. All mistakes are told at once.
 func (f Flags) Config() (Config, error) {
-	c := Config{Listen: f.Listen, MaxViewers: f.MaxViewers}
+	c := Config{Listen: f.Listen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl}
 	errs := []error{f.checkListen(), f.checkLimits()}
 	if len(f.Ports) == 0 {
 		errs = append(errs, &Error{"--port", "no camera given", "camgw serve --port /dev/ttyUSB0, or camgw demo without hardware"})
@@ -93,10 +106,58 @@ func (f Flags) Config() (Config, error) {
 		}
 		c.Cameras = append(c.Cameras, cam)
 	}
+	errs = append(errs, f.distribute(c.Cameras))
 	if err := errors.Join(errs...); err != nil {
 		return Config{}, err
 	}
 	return c, nil
+}
+
+// distribute gives each camera its settings: those for all, and over them those for it alone.
+func (f Flags) distribute(cameras []Camera) error {
+	var errs []error
+	given := make(map[string]bool)
+	type setting struct {
+		Setting
+		camera string // "" for all
+	}
+	var all []setting
+	for _, spec := range f.Sets {
+		what := "--set " + spec
+		left, value, found := strings.Cut(spec, "=")
+		name, key, named := strings.Cut(left, ":")
+		if !named {
+			name, key = "", left
+		}
+		switch {
+		case !found || key == "" || value == "":
+			errs = append(errs, &Error{what, "a setting is given as KEY=VALUE or NAME:KEY=VALUE", "--set quality=12"})
+		case named && !slices.ContainsFunc(cameras, func(c Camera) bool { return c.ID == name }):
+			errs = append(errs, &Error{what, fmt.Sprintf("there is no camera named %q", name), "one of " + ids(cameras)})
+		case given[left]:
+			errs = append(errs, &Error{what, fmt.Sprintf("%q is set twice", left), ""})
+		default:
+			given[left] = true
+			all = append(all, setting{Setting{key, value, what}, name})
+		}
+	}
+	for i := range cameras {
+		c := &cameras[i]
+		for _, s := range all {
+			if s.camera == c.ID || s.camera == "" && !given[c.ID+":"+s.Key] {
+				c.Settings = append(c.Settings, s.Setting)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func ids(cameras []Camera) string {
+	names := make([]string, len(cameras))
+	for i, c := range cameras {
+		names[i] = c.ID
+	}
+	return strings.Join(names, ", ")
 }
 
 func (f Flags) checkLimits() error {

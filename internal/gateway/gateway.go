@@ -74,6 +74,10 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 		views   []web.Camera
 		sources []metrics.Camera
 	)
+	settings, err := wantedSettings(cfg.Cameras)
+	if err != nil {
+		return nil, err
+	}
 	for _, cc := range cfg.Cameras {
 		open, err := opener(cc, o.Logger)
 		if err != nil {
@@ -84,10 +88,13 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 		}
 		hub := fanout.NewHub(web.Envelope)
 		cam := camera.New(camera.Options{
-			ID: cc.ID, Port: cc.Port, Open: open, Hub: hub, Baud: cc.Baud, Logger: o.Logger,
+			ID: cc.ID, Port: cc.Port, Open: open, Hub: hub, Baud: cc.Baud, Settings: settings[cc.ID], Logger: o.Logger,
 		})
 		g.cameras = append(g.cameras, cam)
-		views = append(views, web.Camera{ID: cc.ID, Hub: hub, Status: func() web.Status { return webStatus(cc.Port, cam) }})
+		views = append(views, web.Camera{
+			ID: cc.ID, Hub: hub, Controls: controls{cam},
+			Status: func() web.Status { return webStatus(cc.Port, cam) },
+		})
 		sources = append(sources, metrics.Camera{ID: cc.ID, Port: cc.Port, Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats})
 	}
 	// The server's own counters are among the sources of the handler it serves.
@@ -99,7 +106,7 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 	})
 	server = web.New(web.Options{
 		Cameras: views, Logger: o.Logger, Metrics: metrics.NewHandler(registry),
-		Version: o.Version, MaxViewers: cfg.MaxViewers,
+		Version: o.Version, MaxViewers: cfg.MaxViewers, AllowGetControl: cfg.AllowGetControl,
 	})
 	g.server = server
 	return g, nil
