@@ -201,6 +201,11 @@ bool wire_drained(const struct wire *w, uint64_t now_ns)
     return w->baud == 0 || (int64_t)(to_ps(now_ns) - w->to_host.line_ps) >= 0;
 }
 
+uint64_t wire_left_ns(const struct wire *w)
+{
+    return w->baud == 0 ? 0 : ring_used(&w->to_host.fifo) * byte_ps(w->baud) / 1000;
+}
+
 bool wire_delivered(const struct wire *w)
 {
     return ring_used(&w->to_host.fifo) == 0 && ring_used(&w->host) == 0;

@@ -75,6 +75,9 @@ uint64_t wire_due_ns(const struct wire *w, uint64_t now_ns);
 /* True once the last bit has left the transmit pin. */
 bool wire_drained(const struct wire *w, uint64_t now_ns);
 
+/* Time until what the FIFO holds has left the transmit pin. */
+uint64_t wire_left_ns(const struct wire *w);
+
 /* True once nothing waits for the terminal either. */
 bool wire_delivered(const struct wire *w);
 

@@ -121,8 +121,8 @@ static void test_raw_sensor_offers_what_it_has(void)
 
 static void test_sizes_of_the_seed(void)
 {
-    static const struct control_size seed[] = {{96, 96},   {160, 120},  {176, 144},  {240, 176},  {240, 240},
-                                               {320, 240}, {400, 296},  {480, 320},  {640, 480},  {800, 600},
+    static const struct control_size seed[] = {{96, 96},    {160, 120},  {176, 144},   {240, 176},  {240, 240},
+                                               {320, 240},  {400, 296},  {480, 320},   {640, 480},  {800, 600},
                                                {1024, 768}, {1280, 720}, {1280, 1024}, {1600, 1200}};
     open_sensor(OV2640_PID);
     for (size_t i = 0; i < sizeof seed / sizeof seed[0]; i++) {
@@ -138,8 +138,8 @@ static void test_sizes_of_the_seed(void)
 static void test_newer_sizes(void)
 {
     open_sensor(OV5640_PID);
-    static const struct control_size newer[] = {{128, 128}, {320, 320},   {1920, 1080}, {720, 1280},
-                                                {864, 1536}, {2048, 1536}};
+    static const struct control_size newer[] = {{128, 128},  {320, 320},  {1920, 1080},
+                                                {720, 1280}, {864, 1536}, {2048, 1536}};
     for (size_t i = 0; i < sizeof newer / sizeof newer[0]; i++) {
         CHECK_EQ(set(KEY_SIZE, pack(newer[i].width, newer[i].height), 0).flags, 0);
     }
@@ -245,6 +245,7 @@ static void test_kept_only_when_asked(void)
     set(KEY_QUALITY, 30, 0);
     fake.now_us += 5000000;
     CHECK(!settings_flush((uint64_t)fake.now_us));
+    esp_camera_deinit();
     open_sensor(OV2640_PID);
     CHECK_EQ(get(KEY_QUALITY).value, 63);
     apply();

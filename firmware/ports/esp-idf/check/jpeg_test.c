@@ -89,8 +89,8 @@ static void test_no_scan(void)
 
 static void test_fill_bytes(void)
 {
-    static const uint8_t filled[] = {0xFF, 0xD8, 0xFF, 0xFF, 0xFF, 0xC0, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0,
-                                     0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 1, 0xFF, 0xFF, 0xD9};
+    static const uint8_t filled[] = {0xFF, 0xD8, 0xFF, 0xFF, 0xFF, 0xC0, 0, 11, 8, 0,  8, 0, 8,    1,    1,   0x11,
+                                     0,    0xFF, 0xDA, 0,    8,    1,    1, 0,  0, 63, 0, 1, 0xFF, 0xFF, 0xD9};
     struct jpeg_span span;
     size_t start;
     CHECK(repair(filled, sizeof filled, &span, &start));

@@ -12,8 +12,8 @@
 #include "esp_task_wdt.h"
 #include "esp_timer.h"
 #include "img_converters.h"
+#include "sdkconfig.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define TAG "camera"
@@ -62,8 +62,6 @@ static void give_back(struct camera_shot *shot)
         esp_camera_fb_return(shot->fb);
         shot->fb = NULL;
     }
-    free(shot->made);
-    shot->made = NULL;
     atomic_store(&shot->busy, false);
 }
 
@@ -155,11 +153,13 @@ static void publish(struct camera *c, struct camera_shot *shot, struct jpeg_span
 
 /* ---- Opening ------------------------------------------------------------------------------ */
 
-static void open_card(struct camera *c)
+/* Once, so that the heap is not cut into pieces: what cannot be had later is a picture less. */
+static void reserve(struct camera *c, uint32_t size)
 {
-    c->is_card = true;
+    uint32_t where = heap_caps_get_total_size(MALLOC_CAP_SPIRAM) > size ? MALLOC_CAP_SPIRAM : MALLOC_CAP_INTERNAL;
+    c->own_size = size;
     for (int i = 0; i < CAMERA_SHOTS; i++) {
-        c->shots[i].card = heap_caps_malloc(TESTCARD_BYTES, MALLOC_CAP_8BIT | MALLOC_CAP_INTERNAL);
+        c->shots[i].own = heap_caps_malloc(size, MALLOC_CAP_8BIT | where);
     }
 }
 
@@ -180,7 +180,8 @@ void camera_open(struct camera *c, const struct board *board, bool lamp, void (*
 #endif
     if (want_card || !sensor_open(&c->sensor, board)) {
         ESP_LOGW(TAG, "%s: showing the test card", want_card ? "built for it" : "no sensor answers");
-        open_card(c);
+        c->is_card = true;
+        reserve(c, TESTCARD_BYTES);
         offer.sizes = testcard_sizes(&offer.size_count);
         offer.first_size = testcard_first_size();
     } else {
@@ -189,6 +190,9 @@ void camera_open(struct camera *c, const struct board *board, bool lamp, void (*
         offer.sizes = c->sensor.sizes;
         offer.size_count = c->sensor.size_count;
         offer.first_size = (struct control_size){640, 480};
+        if (c->sensor.soft_jpeg) {
+            reserve(c, c->sensor.max_frame);
+        }
     }
     controls_init(&c->controls, &offer);
     for (int i = 0; i < CAMERA_QUALITIES; i++) {
@@ -394,15 +398,36 @@ static uint8_t percent(int32_t quality)
     return (uint8_t)(100 - quality * 99 / 63);
 }
 
+struct sink {
+    uint8_t *out;
+    size_t room, len;
+    bool full;
+};
+
+static size_t pour(void *arg, size_t index, const void *data, size_t n)
+{
+    struct sink *s = arg;
+    (void)index;
+    if (n > s->room - s->len) {
+        s->full = true;
+    } else if (n > 0) {
+        memcpy(s->out + s->len, data, n);
+        s->len += n;
+    }
+    return n;
+}
+
+/* frame2jpg would take 128 kB from the heap for each picture, which a board without PSRAM has not got, and call a picture
+ * good that was cut for want of room. */
 static bool compress(struct camera *c, struct camera_shot *shot, struct jpeg_span *span)
 {
-    size_t len = 0;
     camera_fb_t *fb = shot->fb;
-    bool done = frame2jpg(fb, percent(controls_value(&c->controls, KEY_QUALITY)), &shot->made, &len);
-    *span = (struct jpeg_span){shot->made, (uint32_t)len, (uint16_t)fb->width, (uint16_t)fb->height};
+    struct sink sink = {.out = shot->own, .room = shot->own != NULL ? c->own_size : 0};
+    bool done = frame2jpg_cb(fb, percent(controls_value(&c->controls, KEY_QUALITY)), pour, &sink);
+    *span = (struct jpeg_span){shot->own, (uint32_t)sink.len, (uint16_t)fb->width, (uint16_t)fb->height};
     esp_camera_fb_return(fb);
     shot->fb = NULL;
-    return done;
+    return done && !sink.full && sink.len > 0;
 }
 
 static void take_picture(struct camera *c)
@@ -452,16 +477,17 @@ static void draw_card(struct camera *c)
         return;
     }
     struct control_size size = controls_size(&c->controls);
-    size_t len = shot->card == NULL ? 0
-                                    : testcard_draw(shot->card, TESTCARD_BYTES, size,
-                                                    (uint8_t)controls_value(&c->controls, KEY_QUALITY),
-                                                    ++c->card_number);
+    size_t len = 0;
+    if (shot->own != NULL) {
+        uint8_t quality = (uint8_t)controls_value(&c->controls, KEY_QUALITY);
+        len = testcard_draw(shot->own, c->own_size, size, quality, ++c->card_number);
+    }
     if (len == 0) {
         count(&c->errors);
         give_back(shot);
         return;
     }
-    publish(c, shot, (struct jpeg_span){shot->card, (uint32_t)len, size.width, size.height}, now);
+    publish(c, shot, (struct jpeg_span){shot->own, (uint32_t)len, size.width, size.height}, now);
 }
 
 void camera_step(struct camera *c)

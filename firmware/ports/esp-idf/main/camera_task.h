@@ -24,20 +24,20 @@
 /* One on the line, one in the mailbox, one being made. */
 enum camera_limit { CAMERA_SHOTS = 3, CAMERA_QUALITIES = 4, CAMERA_BAD_RUN = 20 };
 
-/* Bytes of stack: frame2jpg and the driver's init run on it. */
+/* Bytes of stack: frame2jpg_cb and the driver's init run on it. */
 enum camera_stack { CAMERA_STACK = 8192 };
 
 struct camera_shot {
     struct camlink_frame frame; /* owner points back here */
     atomic_bool busy;
-    camera_fb_t *fb;  /* the driver's, or NULL */
-    uint8_t *made;    /* from frame2jpg, or NULL */
-    uint8_t *card;    /* TESTCARD_BYTES, kept; NULL with a sensor */
+    camera_fb_t *fb; /* the driver's buffer that holds the picture, or NULL */
+    uint8_t *own;    /* of own_size bytes, kept: where the driver's buffer does not hold a JPEG */
 };
 
 struct camera {
     /* Settled before the tasks start. */
     bool is_card;
+    uint32_t own_size;
     void (*ready)(void); /* a picture is in the mailbox */
     TaskHandle_t task;
 
@@ -46,7 +46,7 @@ struct camera {
     struct controls controls;
     struct camera_shot shots[CAMERA_SHOTS];
     atomic_bool awake;
-    atomic_uint wakes; /* tells a rest and a wake in quick succession from none */
+    atomic_uint wakes;   /* tells a rest and a wake in quick succession from none */
     atomic_uint pace_us; /* how far apart the link wants pictures; 0: as they come */
     atomic_uint captured, errors;
 

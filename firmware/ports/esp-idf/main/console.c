@@ -14,8 +14,8 @@
 enum console_size { LOG_RING = 2048, ROM_RING = 512, FORMAT_MAX = 200, LINE_MAX_CHARS = 220, TAG_MAX_CHARS = 16 };
 enum console_level { LEVEL_ERROR = 1, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
 
-/* A ring that takes all of a text or nothing. Written from any task and interrupt, also while the flash is off: hence the
- * lock, and code and data in internal RAM. */
+/* A ring that takes all of a text or nothing. Written from any task and interrupt, also while the flash is off: hence
+ * the lock, and code and data in internal RAM. */
 struct ring {
     char *chars;
     uint32_t size, in, out; /* in and out count on; the difference is what is in it */

@@ -15,12 +15,12 @@ enum control_flag { FLAG_PERSIST = 1 };
 static const struct {
     int16_t min, max;
 } common[CONTROL_KEYS] = {
-    [KEY_QUALITY] = {0, 63},     [KEY_BRIGHTNESS] = {-2, 2}, [KEY_CONTRAST] = {-2, 2}, [KEY_SATURATION] = {-2, 2},
-    [KEY_SHARPNESS] = {-3, 3},   [KEY_HMIRROR] = {0, 1},     [KEY_VFLIP] = {0, 1},     [KEY_AWB] = {0, 1},
-    [KEY_WB_MODE] = {0, 4},      [KEY_AEC] = {0, 1},         [KEY_AEC_VALUE] = {0, 1200}, [KEY_AE_LEVEL] = {-2, 2},
-    [KEY_AGC] = {0, 1},          [KEY_AGC_GAIN] = {0, 30},   [KEY_GAINCEILING] = {0, 6},  [KEY_AEC2] = {0, 1},
-    [KEY_EFFECT] = {0, 6},       [KEY_LENC] = {0, 1},        [KEY_RAW_GMA] = {0, 1},   [KEY_BPC] = {0, 1},
-    [KEY_WPC] = {0, 1},          [KEY_DCW] = {0, 1},         [KEY_COLORBAR] = {0, 1},  [KEY_DENOISE] = {0, 8},
+    [KEY_QUALITY] = {0, 63},   [KEY_BRIGHTNESS] = {-2, 2}, [KEY_CONTRAST] = {-2, 2},    [KEY_SATURATION] = {-2, 2},
+    [KEY_SHARPNESS] = {-3, 3}, [KEY_HMIRROR] = {0, 1},     [KEY_VFLIP] = {0, 1},        [KEY_AWB] = {0, 1},
+    [KEY_WB_MODE] = {0, 4},    [KEY_AEC] = {0, 1},         [KEY_AEC_VALUE] = {0, 1200}, [KEY_AE_LEVEL] = {-2, 2},
+    [KEY_AGC] = {0, 1},        [KEY_AGC_GAIN] = {0, 30},   [KEY_GAINCEILING] = {0, 6},  [KEY_AEC2] = {0, 1},
+    [KEY_EFFECT] = {0, 6},     [KEY_LENC] = {0, 1},        [KEY_RAW_GMA] = {0, 1},      [KEY_BPC] = {0, 1},
+    [KEY_WPC] = {0, 1},        [KEY_DCW] = {0, 1},         [KEY_COLORBAR] = {0, 1},     [KEY_DENOISE] = {0, 8},
 };
 
 /* What the drivers of the later OmniVision sensors take (set_* in ov3660.c and ov5640.c). */

@@ -2,8 +2,8 @@
  * CONFIG: every setting of the picture, its range on this sensor, and the value in force.
  *
  * The link task asks and sets; the capture task owns the sensor and applies what was set between two pictures,
- * so that no register changes under a picture and the link never waits for the sensor's slow bus. What the sensor refuses
- * goes back to the value it has, with a line of log.
+ * so that no register changes under a picture and the link never waits for the sensor's slow bus. What the sensor
+ * refuses goes back to the value it has, with a line of log.
  */
 #ifndef CONTROLS_H
 #define CONTROLS_H
@@ -93,8 +93,8 @@ struct control_size controls_size(const struct controls *c);
 
 /* By the capture task: whether anything waits to be applied. */
 bool controls_pending(const struct controls *c);
-/* Applies all that waits, but for KEY_SIZE and KEY_QUALITY of soft_jpeg, to s (NULL: nothing to apply to). Returns the keys
- * taken, one bit each: the caller does the size. */
+/* Applies all that waits, but for KEY_SIZE and KEY_QUALITY of soft_jpeg, to s (NULL: nothing to apply to). Returns the
+ * keys taken, one bit each: the caller does the size. */
 uint32_t controls_apply(struct controls *c, sensor_t *s);
 /* Everything that was ever set waits again, except the size. */
 void controls_reapply(struct controls *c);

@@ -6,6 +6,7 @@
 #include "esp_system.h"
 #include "esp_task_wdt.h"
 #include "esp_timer.h"
+#include "sdkconfig.h"
 
 #include <stdlib.h>
 

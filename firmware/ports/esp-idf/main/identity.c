@@ -6,6 +6,7 @@
 #include "esp_mac.h"
 #include "esp_random.h"
 #include "esp_system.h"
+#include "sdkconfig.h"
 
 /* The random generator has little to draw from while no radio runs: no two boots in a row may look like one. */
 static RTC_NOINIT_ATTR uint32_t last_boot_id;

@@ -1,17 +1,18 @@
 /*
- * UART, by default UART0, which the ROM and the panic handler speak on too: their text lies between packets and the host
- * shows it as lines.
+ * UART, by default UART0, which the ROM and the panic handler speak on too: their text lies between packets and the
+ * host shows it as lines.
  *
  * Sending. The driver has no transmit ring (tx_buffer_size 0): with one, uart_write_bytes spins while the ring is full
- * (ESP-IDF 5.3.5, 5.4.4, 5.5.2 and later), and every byte is copied twice. Without one it sleeps on the FIFO's interrupt
- * and copies straight from the frame buffer, so it blocks until all but the last 128 bytes are on the wire. uart_tx_chars
- * does not block, but nothing wakes the caller when the FIFO runs empty, and a tick is 2.3 FIFOs at 3,000,000 baud. So each
- * write is a bounded span of about SPAN_MS of line time, and a turn of the task ends after TURN_MS of them with a refused
- * write: the core never waits longer than a span, requests are heard between packets, and the watchdog and
- * the log have their turn however long the pictures.
+ * (ESP-IDF 5.3.5, 5.4.4, 5.5.2 and later), and every byte is copied twice. Without one it sleeps on the FIFO's
+ * interrupt and copies straight from the frame buffer, so it blocks until all but the last 128 bytes are on the wire.
+ * uart_tx_chars does not block, but nothing wakes the caller when the FIFO runs empty, and a tick is 2.3 FIFOs at
+ * 3,000,000 baud. So each write is a bounded span of about SPAN_MS of line time, and a turn of the task ends after
+ * TURN_MS of them with a refused write: the core never waits longer than a span, requests are heard between packets,
+ * and the watchdog and the log have their turn however long the pictures.
  *
  * Receiving. The FIFO has 128 bytes, 0.4 ms at 3,000,000 baud. The interrupt fires at RX_FULL of them and is in IRAM
- * (CONFIG_UART_ISR_IN_IRAM), as a write to flash stops everything else for milliseconds. Packets from the host fit the FIFO.
+ * (CONFIG_UART_ISR_IN_IRAM), as a write to flash stops everything else for milliseconds. Packets from the host fit the
+ * FIFO.
  */
 #include "sdkconfig.h"
 
@@ -85,7 +86,8 @@ static bool uart_open(const struct board *board)
            uart_set_pin(port, pin(CONFIG_CAMGW_UART_TX_PIN, board->uart_tx),
                         pin(CONFIG_CAMGW_UART_RX_PIN, board->uart_rx), UART_PIN_NO_CHANGE,
                         UART_PIN_NO_CHANGE) == ESP_OK &&
-           uart_set_rx_full_threshold(port, RX_FULL) == ESP_OK && uart_set_rx_timeout(port, RX_IDLE_SYMBOLS) == ESP_OK &&
+           uart_set_rx_full_threshold(port, RX_FULL) == ESP_OK &&
+           uart_set_rx_timeout(port, RX_IDLE_SYMBOLS) == ESP_OK &&
            uart_set_tx_empty_threshold(port, TX_EMPTY) == ESP_OK;
 }
 

@@ -8,14 +8,14 @@
 #include "esp_log.h"
 #include "freertos/FreeRTOS.h"
 #include "freertos/task.h"
+#include "sdkconfig.h"
 
 #include <string.h>
 
 #define TAG "sensor"
 
 enum sensor_time { POWER_OFF_MS = 100, POWER_ON_MS = 20, WAKE_MS = 10 };
-/* Bytes that soft JPEG may make: what frame2jpg reserves. */
-enum sensor_size { SOFT_JPEG_MAX = 128 * 1024, DRAM_MAX_AREA = 400 * 296, RAW_DRAM_MAX_AREA = 160 * 120 };
+enum sensor_size { SOFT_JPEG_MAX = 128 * 1024, SOFT_JPEG_DRAM_MAX = 16 * 1024, DRAM_MAX_AREA = 400 * 296, RAW_DRAM_MAX_AREA = 160 * 120 };
 
 /* Sensors that can be put to sleep through a register where no pin does it. */
 static const struct {
@@ -106,8 +106,9 @@ static void configure(struct sensor *s)
         /* One picture on the line, one in the mailbox, one being captured. */
         .fb_count = psram ? 3 : 1,
         .fb_location = psram ? CAMERA_FB_IN_PSRAM : CAMERA_FB_IN_DRAM,
-        /* The capture task takes each picture at once, so neither mode lets them age while it runs; LATEST keeps the queue
-         * new while it is busy with a setting or a write to flash. With one buffer there is nothing to choose from. */
+        /* The capture task takes each picture at once, so neither mode lets them age while it runs; LATEST keeps the
+         * queue new while it is busy with a setting or a write to flash. With one buffer there is nothing to choose
+         * from. */
         .grab_mode = psram ? CAMERA_GRAB_LATEST : CAMERA_GRAB_WHEN_EMPTY,
     };
 }
@@ -186,7 +187,7 @@ static void collect_sizes(struct sensor *s, const camera_sensor_info_t *info)
         s->config.frame_size = most;
     }
     uint32_t room = buffer_bytes(s->config.frame_size, s->soft_jpeg);
-    s->max_frame = s->soft_jpeg ? SOFT_JPEG_MAX : room;
+    s->max_frame = !s->soft_jpeg ? room : has_psram() ? SOFT_JPEG_MAX : SOFT_JPEG_DRAM_MAX;
     s->size_count = 0;
     for (int i = 0; i <= (int)most && s->size_count < SENSOR_SIZES; i++) {
         if (buffer_bytes((framesize_t)i, s->soft_jpeg) <= room && is_wanted((framesize_t)i)) {

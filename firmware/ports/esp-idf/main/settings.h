@@ -1,6 +1,6 @@
 /*
- * Settings that outlive a reset, in NVS, one entry per CONFIG key. Flash wears: a value is written only when the host asked
- * for it, only when it differs from what is stored, and only the last of a burst.
+ * Settings that outlive a reset, in NVS, one entry per CONFIG key. Flash wears: a value is written only when the host
+ * asked for it, only when it differs from what is stored, and only the last of a burst.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H

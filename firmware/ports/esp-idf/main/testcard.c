@@ -78,8 +78,7 @@ static void put_category(struct writer *w, unsigned category)
 {
     static const struct {
         uint8_t code, bits;
-    } codes[] = {{0, 2},    {2, 3},    {3, 3},    {4, 3},    {5, 3},    {6, 3},
-                 {0xE, 4},  {0x1E, 5}, {0x3E, 6}, {0x7E, 7}, {0xFE, 8}};
+    } codes[] = {{0, 2}, {2, 3}, {3, 3}, {4, 3}, {5, 3}, {6, 3}, {0xE, 4}, {0x1E, 5}, {0x3E, 6}, {0x7E, 7}, {0xFE, 8}};
     put_bits(w, codes[category].code, codes[category].bits);
 }
 
@@ -122,12 +121,12 @@ static void put_headers(struct writer *w, struct control_size size)
                              3,
                              0x11,
                              0};
-    static const uint8_t tables[] = {
-        /* DC: the standard's for luminance. AC: one symbol, end of block. */
-        0xFF, 0xC4, 0, 31, 0x00, 0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
-        0xFF, 0xC4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        /* SOS */
-        0xFF, 0xDA, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0};
+    static const uint8_t tables[] = {/* DC: the standard's for luminance. AC: one symbol, end of block. */
+                                     0xFF, 0xC4, 0, 31, 0x00, 0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2,
+                                     3, 4, 5, 6, 7, 8, 9, 10, 11, 0xFF, 0xC4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                     0, 0, 0, 0, 0, 0, 0,
+                                     /* SOS */
+                                     0xFF, 0xDA, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0};
     put_bytes(w, start, sizeof start);
     for (int i = 0; i < 64; i++) {
         put_byte(w, (uint8_t)w->step);

@@ -13,9 +13,9 @@ static struct {
 
 /* As in sensor.c of esp32-camera 2.1.5. */
 const resolution_info_t resolution[FRAMESIZE_INVALID] = {
-    {96, 96},     {160, 120},   {128, 128},  {176, 144},  {240, 176},  {240, 240},   {320, 240},
-    {320, 320},   {400, 296},   {480, 320},  {640, 480},  {800, 600},  {1024, 768},  {1280, 720},
-    {1280, 1024}, {1600, 1200}, {1920, 1080}, {720, 1280}, {864, 1536}, {2048, 1536}, {2560, 1440},
+    {96, 96},     {160, 120},   {128, 128},   {176, 144},   {240, 176},  {240, 240},   {320, 240},
+    {320, 320},   {400, 296},   {480, 320},   {640, 480},   {800, 600},  {1024, 768},  {1280, 720},
+    {1280, 1024}, {1600, 1200}, {1920, 1080}, {720, 1280},  {864, 1536}, {2048, 1536}, {2560, 1440},
     {2560, 1600}, {1088, 1920}, {2560, 1920}, {2592, 1944},
 };
 
@@ -150,6 +150,9 @@ static void make_sensor(uint16_t pid)
 esp_err_t esp_camera_init(const camera_config_t *config)
 {
     fake.cam.inits++;
+    if (fake.cam.open) {
+        return ESP_FAIL; /* as the driver: close it first */
+    }
     fake.cam.config = *config;
     if (fake.cam.heals_after_inits > 0 && --fake.cam.heals_after_inits == 0) {
         fake.cam.wedged = false;
@@ -231,9 +234,37 @@ void fake_pictures(const enum fake_picture *list, size_t n)
 static size_t make_jpeg(uint8_t *p, enum fake_picture kind)
 {
     const resolution_info_t *r = &resolution[fake.cam.sensor.status.framesize];
-    const uint8_t head[] = {0xFF, 0xD8, 0xFF, 0xDB, 0, 4, 1, 2, 0xFF, 0xC0, 0, 11, 8, (uint8_t)(r->height >> 8),
-                            (uint8_t)r->height, (uint8_t)(r->width >> 8), (uint8_t)r->width, 1, 1, 0x11, 0,
-                            0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0};
+    const uint8_t head[] = {0xFF,
+                            0xD8,
+                            0xFF,
+                            0xDB,
+                            0,
+                            4,
+                            1,
+                            2,
+                            0xFF,
+                            0xC0,
+                            0,
+                            11,
+                            8,
+                            (uint8_t)(r->height >> 8),
+                            (uint8_t)r->height,
+                            (uint8_t)(r->width >> 8),
+                            (uint8_t)r->width,
+                            1,
+                            1,
+                            0x11,
+                            0,
+                            0xFF,
+                            0xDA,
+                            0,
+                            8,
+                            1,
+                            1,
+                            0,
+                            0,
+                            63,
+                            0};
     static const uint8_t scan[] = {1, 2, 3, 0xFF, 0, 4, 0xFF, 0xD0, 5, 6, 7, 8};
     size_t n = 0;
     if (kind == PICTURE_SHIFTED) {
@@ -298,13 +329,23 @@ void esp_camera_fb_return(camera_fb_t *fb)
     }
 }
 
-bool frame2jpg(camera_fb_t *fb, uint8_t quality, uint8_t **out, size_t *len)
+/* In pieces, as the real one, and an end without bytes. */
+bool frame2jpg_cb(camera_fb_t *fb, uint8_t quality, jpg_out_cb cb, void *arg)
 {
+    (void)fb;
     if (fake.cam.frame2jpg_fails) {
         return false;
     }
     fake.cam.frame2jpg_quality = quality;
-    *out = malloc(fb->len);
-    *len = make_jpeg(*out, PICTURE_GOOD);
+    uint8_t picture[64];
+    size_t n = make_jpeg(picture, PICTURE_GOOD), at = 0;
+    while (at < n) {
+        size_t piece = n - at < 10 ? n - at : 10;
+        at += cb(arg, at, picture + at, piece);
+    }
+    for (size_t i = 0; i < fake.cam.frame2jpg_extra; i++) {
+        at += cb(arg, at, "x", 1);
+    }
+    cb(arg, at, NULL, 0);
     return true;
 }

@@ -19,6 +19,7 @@ enum fake_picture {
 struct fake {
     int64_t now_us;
     bool notified;
+    uint32_t nap_ms; /* 0, or the longest a sleep lasts: the other task runs meanwhile */
     unsigned sleeps, restarts, nesting;
     int64_t fed_us, longest_unfed_us; /* the watchdog */
     esp_reset_reason_t reset_reason;
@@ -97,6 +98,7 @@ struct fake {
         unsigned stale; /* pictures from before, in the driver's queue */
         pixformat_t only_format;
         bool frame2jpg_fails;
+        size_t frame2jpg_extra;
         uint8_t frame2jpg_quality;
     } cam;
 };
@@ -104,6 +106,7 @@ struct fake {
 extern struct fake fake;
 
 void fake_reset(void);
+void fake_sleep(TickType_t ticks);
 /* Frees what the fake camera holds. */
 void fake_finish(void);
 bool fake_logged(const char *text);

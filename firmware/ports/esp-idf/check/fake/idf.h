@@ -22,7 +22,14 @@ enum { ESP_OK = 0, ESP_FAIL = -1, ESP_ERR_NO_MEM = 0x101, ESP_ERR_NOT_SUPPORTED 
 #define RTC_NOINIT_ATTR
 #define IDF_VER "v0-fake"
 
-typedef enum { ESP_LOG_NONE, ESP_LOG_ERROR, ESP_LOG_WARN, ESP_LOG_INFO, ESP_LOG_DEBUG, ESP_LOG_VERBOSE } esp_log_level_t;
+typedef enum {
+    ESP_LOG_NONE,
+    ESP_LOG_ERROR,
+    ESP_LOG_WARN,
+    ESP_LOG_INFO,
+    ESP_LOG_DEBUG,
+    ESP_LOG_VERBOSE
+} esp_log_level_t;
 typedef int (*vprintf_like_t)(const char *, va_list);
 vprintf_like_t esp_log_set_vprintf(vprintf_like_t f);
 void esp_log_level_set(const char *tag, esp_log_level_t level);
@@ -44,7 +51,10 @@ typedef struct {
 #define pdTRUE 1
 #define pdFALSE 0
 #define pdPASS 1
-#define portMUX_INITIALIZER_UNLOCKED {0}
+#define portMUX_INITIALIZER_UNLOCKED                                                                                   \
+    {                                                                                                                  \
+        0                                                                                                              \
+    }
 #define pdMS_TO_TICKS(ms) ((TickType_t)(ms))
 void portENTER_CRITICAL_SAFE(portMUX_TYPE *lock);
 void portEXIT_CRITICAL_SAFE(portMUX_TYPE *lock);
@@ -52,8 +62,8 @@ void vTaskDelay(TickType_t ticks);
 uint32_t ulTaskNotifyTake(BaseType_t clear, TickType_t ticks);
 void xTaskNotifyGive(TaskHandle_t task);
 TaskHandle_t xTaskGetCurrentTaskHandle(void);
-BaseType_t xTaskCreatePinnedToCore(void (*run)(void *), const char *name, uint32_t stack, void *arg, UBaseType_t priority,
-                                   TaskHandle_t *task, BaseType_t core);
+BaseType_t xTaskCreatePinnedToCore(void (*run)(void *), const char *name, uint32_t stack, void *arg,
+                                   UBaseType_t priority, TaskHandle_t *task, BaseType_t core);
 UBaseType_t uxTaskGetStackHighWaterMark(TaskHandle_t task);
 const char *pcTaskGetName(TaskHandle_t task);
 BaseType_t xQueueSend(QueueHandle_t q, const void *item, TickType_t ticks);
@@ -97,7 +107,10 @@ typedef struct fake_thermometer *temperature_sensor_handle_t;
 typedef struct {
     int min, max;
 } temperature_sensor_config_t;
-#define TEMPERATURE_SENSOR_CONFIG_DEFAULT(low, high) {low, high}
+#define TEMPERATURE_SENSOR_CONFIG_DEFAULT(low, high)                                                                   \
+    {                                                                                                                  \
+        low, high                                                                                                      \
+    }
 esp_err_t temperature_sensor_install(const temperature_sensor_config_t *config, temperature_sensor_handle_t *handle);
 esp_err_t temperature_sensor_enable(temperature_sensor_handle_t handle);
 esp_err_t temperature_sensor_get_celsius(temperature_sensor_handle_t handle, float *celsius);
@@ -338,6 +351,7 @@ esp_err_t esp_camera_deinit(void);
 camera_fb_t *esp_camera_fb_get(void);
 void esp_camera_fb_return(camera_fb_t *fb);
 sensor_t *esp_camera_sensor_get(void);
-bool frame2jpg(camera_fb_t *fb, uint8_t quality, uint8_t **out, size_t *len);
+typedef size_t (*jpg_out_cb)(void *arg, size_t index, const void *data, size_t len);
+bool frame2jpg_cb(camera_fb_t *fb, uint8_t quality, jpg_out_cb cb, void *arg);
 
 #endif

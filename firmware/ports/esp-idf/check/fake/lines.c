@@ -143,8 +143,7 @@ BaseType_t xQueueReceive(QueueHandle_t q, void *item, TickType_t ticks)
 {
     (void)q;
     if (fake.uart.event_count == 0) {
-        fake.now_us += (int64_t)ticks * 1000;
-        fake.sleeps += ticks > 0 ? 1 : 0;
+        fake_sleep(ticks);
         return pdFALSE;
     }
     memcpy(item, &fake.uart.events[0], sizeof(uart_event_t));

@@ -66,12 +66,20 @@ void vTaskDelay(TickType_t ticks)
     fake.now_us += (int64_t)ticks * 1000;
 }
 
+void fake_sleep(TickType_t ticks)
+{
+    if (fake.nap_ms != 0 && ticks > fake.nap_ms) {
+        ticks = fake.nap_ms;
+    }
+    fake.now_us += (int64_t)ticks * 1000;
+    fake.sleeps += ticks > 0 ? 1 : 0;
+}
+
 uint32_t ulTaskNotifyTake(BaseType_t clear, TickType_t ticks)
 {
     (void)clear;
     if (!fake.notified) {
-        fake.now_us += (int64_t)ticks * 1000;
-        fake.sleeps++;
+        fake_sleep(ticks);
     }
     fake.notified = false;
     return 1;
@@ -88,8 +96,8 @@ TaskHandle_t xTaskGetCurrentTaskHandle(void)
     return (TaskHandle_t)&fake;
 }
 
-BaseType_t xTaskCreatePinnedToCore(void (*run)(void *), const char *name, uint32_t stack, void *arg, UBaseType_t priority,
-                                   TaskHandle_t *task, BaseType_t core)
+BaseType_t xTaskCreatePinnedToCore(void (*run)(void *), const char *name, uint32_t stack, void *arg,
+                                   UBaseType_t priority, TaskHandle_t *task, BaseType_t core)
 {
     (void)run;
     (void)arg;
