@@ -279,10 +279,13 @@ static void test_quality_is_told_of_each_picture(void)
     camera_release(&camera, f);
     /* A picture begun before the change, delivered after it. */
     set(KEY_QUALITY, 40, 0);
-    uint64_t before = (uint64_t)fake.now_us;
+    fake.cam.stale = 1;
     steps(1);
     f = take();
-    CHECK_EQ(f->quality, f->t_capture_us < before ? 30 : 40);
+    CHECK_EQ(f->quality, 30);
+    camera_release(&camera, f);
+    f = next_picture();
+    CHECK_EQ(f->quality, 40);
     camera_release(&camera, f);
 }
 
@@ -379,6 +382,21 @@ static void test_nap_too_short_to_be_seen(void)
     steps(1);
     CHECK_EQ(atomic_load(&camera.captured), captured);
     camera_release(&camera, next_picture());
+}
+
+static void rest_now(void)
+{
+    camera_set_awake(&camera, false);
+}
+
+/* The host goes while the driver makes the task wait: the mailbox stays empty, as the link task left it. */
+static void test_rest_while_waiting_for_a_picture(void)
+{
+    start();
+    fake.cam.during_get = rest_now;
+    steps(1);
+    CHECK(take() == NULL);
+    CHECK_EQ(fake_buffers_out(), 0);
 }
 
 static void test_settings_wait_for_the_wake(void)
@@ -512,7 +530,15 @@ static void test_reboots_end(void)
     }
     CHECK_EQ(fake.restarts, RECOVERY_REBOOTS);
     CHECK(camera.recovery.taken[RECOVERY_POWER] > 5);
-    CHECK(fake.cam.inits < 100); /* and is not hammered */
+    CHECK(fake.cam.inits < 100); /* the driver's own wait paces it */
+    fake.cam.fail_inits = 1000;  /* a sensor that does not answer at all is not hammered either */
+    begun = fake.now_us;
+    unsigned inits = fake.cam.inits;
+    while (fake.now_us < begun + 600000000) {
+        steps(1);
+    }
+    CHECK(fake.cam.inits - inits < 25);
+    fake.cam.fail_inits = 0;
     fake.cam.wedged = false;
     camera_release(&camera, next_picture());
 }
@@ -531,6 +557,17 @@ static void test_many_broken_in_a_row_are_a_fault(void)
     }
     CHECK_EQ(camera.step_due, RECOVERY_REOPEN);
     CHECK_EQ(atomic_load(&camera.errors), 41);
+}
+
+/* A slow change of size and then a picture that does not come: each alone is within the watchdog's 5 s. */
+static void test_watchdog_bears_the_slowest_round(void)
+{
+    start();
+    fake.cam.size_change_us = 1500000;
+    fake.cam.wedged = true;
+    set(KEY_SIZE, 800 << 16 | 600, 0);
+    steps(2);
+    CHECK(fake.longest_unfed_us < 4500000);
 }
 
 /* A host that goes while the sensor is dead: the ladder is not climbed for nobody. */
@@ -605,6 +642,7 @@ void camera_suite(void)
     RUN(test_rest_and_wake_by_pin);
     RUN(test_rest_and_wake_by_register);
     RUN(test_nap_too_short_to_be_seen);
+    RUN(test_rest_while_waiting_for_a_picture);
     RUN(test_settings_wait_for_the_wake);
     RUN(test_ladder);
     RUN(test_reopened_sensor_has_its_settings_back);
@@ -614,6 +652,7 @@ void camera_suite(void)
     RUN(test_failed_reopen_climbs_at_once);
     RUN(test_reboots_end);
     RUN(test_many_broken_in_a_row_are_a_fault);
+    RUN(test_watchdog_bears_the_slowest_round);
     RUN(test_no_recovery_at_rest);
     RUN(test_supplies_that_fail_are_told);
     RUN(test_card_keeps_its_pace_and_rests);

@@ -228,23 +228,25 @@ static void test_unchanged_is_not_applied(void)
     CHECK(!controls_pending(&controls));
 }
 
+static bool flush_later(void)
+{
+    settings_flush((uint64_t)fake.now_us);
+    fake.now_us += 5000000;
+    return settings_flush((uint64_t)fake.now_us);
+}
+
 static void test_kept_only_when_asked(void)
 {
     open_sensor(OV2640_PID);
-    settings_flush((uint64_t)fake.now_us);
     set(KEY_QUALITY, 20, 0);
-    fake.now_us += 5000000;
-    CHECK(!settings_flush((uint64_t)fake.now_us));
+    CHECK(!flush_later());
     set(KEY_QUALITY, 99, 1);
-    settings_flush((uint64_t)fake.now_us);
-    fake.now_us += 5000000;
-    CHECK(settings_flush((uint64_t)fake.now_us));
+    CHECK(flush_later());
     CHECK_EQ(fake.nvs.writes, 1);
     CHECK_EQ(fake.nvs.values[0], 63);
     /* What rate control does afterwards does not get in. */
     set(KEY_QUALITY, 30, 0);
-    fake.now_us += 5000000;
-    CHECK(!settings_flush((uint64_t)fake.now_us));
+    CHECK(!flush_later());
     esp_camera_deinit();
     open_sensor(OV2640_PID);
     CHECK_EQ(get(KEY_QUALITY).value, 63);

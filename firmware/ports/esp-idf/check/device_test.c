@@ -185,6 +185,9 @@ static void test_config_reaches_sensor_and_flash(void)
     run_ms(200);
     uint8_t item[8] = {KEY_CONTRAST, 0, 1, 0, 2};
     say(CAMLINK_CONFIG_SET, 9, item, sizeof item);
+    fake.notified = false;
+    device_step(&device);
+    CHECK(fake.notified); /* the capture task is told */
     run_ms(4000);
     CHECK_EQ(fake.cam.sensor.status.contrast, 2);
     CHECK_EQ(fake.nvs.writes, 1);
@@ -196,6 +199,17 @@ static void test_config_reaches_sensor_and_flash(void)
     run_ms(200);
     listen();
     CHECK(seen.config_len >= 26 * 16);
+}
+
+static void test_pace_reaches_the_camera(void)
+{
+    boot(&link_uart);
+    hello();
+    run_ms(10);
+    uint8_t item[8] = {31, 0, 0, 0, 100}; /* target_fps, in tenths */
+    say(CAMLINK_CONFIG_SET, 9, item, sizeof item);
+    run_ms(50);
+    CHECK_EQ(atomic_load(&camera.pace_us), 100000);
 }
 
 static void test_stats(void)
@@ -340,6 +354,7 @@ void device_suite(void)
     RUN(test_sensor_rests_when_the_lease_ends);
     RUN(test_busy_line_keeps_the_turns_short);
     RUN(test_config_reaches_sensor_and_flash);
+    RUN(test_pace_reaches_the_camera);
     RUN(test_stats);
     RUN(test_rate_climbs_and_falls_back);
     RUN(test_reset);

@@ -13,8 +13,11 @@
 # SDKCONFIG    the directory of an sdkconfig.h for TARGET, as idf.py leaves it in build/config
 #
 # clang has no Xtensa front end: a 32-bit x86 stands in, with the macros Xtensa's compiler defines. Types are as
-# wide and as aligned as there, but for int32_t, which is long there: it is so here as well.
-# Last seen clean: the versions in ../README.md or docs/design.md of this project.
+# wide and as aligned as there; int32_t is long, as there.
+#
+# Seen clean with ESP-IDF v5.1.6 and v5.5.5, esp32-camera v2.1.5, esp_tinyusb 2.2.1 (esp-usb eb46186), TinyUSB 0.19.0,
+# esp_jpeg of idf-extra-components a914981 and newlib-esp32 esp-4.3.0, by clang 14, for esp32 with the UART link, esp32s3
+# with each of the three, esp32s2 with TinyUSB, and esp32 with CAMGW_ONE_WAY and CAMGW_SOURCE_TEST_CARD.
 set -eu
 CLANG=${CLANG:-clang}
 for arg in "$@"; do

@@ -2,6 +2,7 @@
 
 #include "jpeg_repair.h"
 #include "settings.h"
+#include "soft_jpeg.h"
 #include "testcard.h"
 #include "ticks.h"
 
@@ -11,7 +12,6 @@
 #include "esp_system.h"
 #include "esp_task_wdt.h"
 #include "esp_timer.h"
-#include "img_converters.h"
 #include "sdkconfig.h"
 
 #include <string.h>
@@ -218,12 +218,12 @@ static void set_size(struct camera *c)
     struct control_size wanted = controls_size(&c->controls);
     if (sensor_set_size(&c->sensor, wanted)) {
         c->size = wanted;
-        /* A change of size resets other registers of some sensors. */
-        controls_reapply(&c->controls);
     } else {
         count(&c->errors);
         controls_size_failed(&c->controls, c->size);
     }
+    /* A change of size resets other registers of some sensors. */
+    controls_reapply(&c->controls);
     be_fresh(c, sensor_buffers(&c->sensor));
 }
 
@@ -302,7 +302,7 @@ static void plan(struct camera *c, enum recovery_step step)
         return;
     }
     uint64_t now = now_us();
-    /* The last rung is not hammered. */
+    /* A step that failed and would come again at once. */
     c->step_from_us = step == c->step_due ? now + RETRY_US : now;
     c->step_due = step;
     c->reclaim_until_us = c->step_from_us + RECLAIM_MAX_US;
@@ -343,8 +343,6 @@ static void take_step(struct camera *c)
         return;
     }
     c->step_due = RECOVERY_NONE;
-    controls_reapply(&c->controls);
-    controls_apply(&c->controls, sensor_handle(&c->sensor));
     set_size(c);
     ESP_LOGI(TAG, "sensor reopened");
 }
@@ -392,42 +390,17 @@ static bool is_wanted(struct camera *c, uint64_t us)
     return is_due(c, us);
 }
 
-/* 0 (best) to 63 becomes 100 to 1. */
-static uint8_t percent(int32_t quality)
-{
-    return (uint8_t)(100 - quality * 99 / 63);
-}
-
-struct sink {
-    uint8_t *out;
-    size_t room, len;
-    bool full;
-};
-
-static size_t pour(void *arg, size_t index, const void *data, size_t n)
-{
-    struct sink *s = arg;
-    (void)index;
-    if (n > s->room - s->len) {
-        s->full = true;
-    } else if (n > 0) {
-        memcpy(s->out + s->len, data, n);
-        s->len += n;
-    }
-    return n;
-}
-
-/* frame2jpg would take 128 kB from the heap for each picture, which a board without PSRAM has not got, and call a picture
- * good that was cut for want of room. */
 static bool compress(struct camera *c, struct camera_shot *shot, struct jpeg_span *span)
 {
     camera_fb_t *fb = shot->fb;
-    struct sink sink = {.out = shot->own, .room = shot->own != NULL ? c->own_size : 0};
-    bool done = frame2jpg_cb(fb, percent(controls_value(&c->controls, KEY_QUALITY)), pour, &sink);
-    *span = (struct jpeg_span){shot->own, (uint32_t)sink.len, (uint16_t)fb->width, (uint16_t)fb->height};
+    size_t len = 0;
+    if (shot->own != NULL) {
+        len = soft_jpeg(fb, (uint8_t)controls_value(&c->controls, KEY_QUALITY), shot->own, c->own_size);
+    }
+    *span = (struct jpeg_span){shot->own, (uint32_t)len, (uint16_t)fb->width, (uint16_t)fb->height};
     esp_camera_fb_return(fb);
     shot->fb = NULL;
-    return done && !sink.full && sink.len > 0;
+    return len > 0;
 }
 
 static void take_picture(struct camera *c)

@@ -15,7 +15,12 @@
 #define TAG "sensor"
 
 enum sensor_time { POWER_OFF_MS = 100, POWER_ON_MS = 20, WAKE_MS = 10 };
-enum sensor_size { SOFT_JPEG_MAX = 128 * 1024, SOFT_JPEG_DRAM_MAX = 16 * 1024, DRAM_MAX_AREA = 400 * 296, RAW_DRAM_MAX_AREA = 160 * 120 };
+enum sensor_size {
+    SOFT_JPEG_MAX = 128 * 1024,
+    SOFT_JPEG_DRAM_MAX = 16 * 1024,
+    DRAM_MAX_AREA = 400 * 296,
+    RAW_DRAM_MAX_AREA = 160 * 120
+};
 
 /* Sensors that can be put to sleep through a register where no pin does it. */
 static const struct {

@@ -104,6 +104,7 @@ static int set_framesize(sensor_t *s, framesize_t size)
         return -1;
     }
     fake.cam.size_changes++;
+    fake.now_us += fake.cam.size_change_us;
     s->status.framesize = size;
     return 0;
 }
@@ -290,6 +291,9 @@ static size_t make_jpeg(uint8_t *p, enum fake_picture kind)
 camera_fb_t *esp_camera_fb_get(void)
 {
     fake.cam.gets++;
+    if (fake.cam.during_get != NULL) {
+        fake.cam.during_get();
+    }
     enum fake_picture kind = fake.cam.next_at < fake.cam.next_count ? fake.cam.next[fake.cam.next_at++] : PICTURE_GOOD;
     int free_buffer = -1;
     for (int i = 0; i < (int)fake.cam.config.fb_count && free_buffer < 0; i++) {
@@ -305,8 +309,7 @@ camera_fb_t *esp_camera_fb_get(void)
     int64_t begun = fake.now_us;
     if (fake.cam.stale > 0) {
         fake.cam.stale--;
-        begun -= 60000000;
-        begun = begun > 0 ? begun : 0;
+        begun -= 1000;
     } else {
         fake.now_us += fake.cam.interval_us;
     }

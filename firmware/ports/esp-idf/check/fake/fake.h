@@ -94,8 +94,9 @@ struct fake {
         sensor_t sensor;
         enum fake_picture next[16]; /* then good ones */
         size_t next_at, next_count;
-        int64_t interval_us;
-        unsigned stale; /* pictures from before, in the driver's queue */
+        int64_t interval_us, size_change_us;
+        void (*during_get)(void); /* what the other task does meanwhile */
+        unsigned stale;           /* pictures from before, in the driver's queue */
         pixformat_t only_format;
         bool frame2jpg_fails;
         size_t frame2jpg_extra;
