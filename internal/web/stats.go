@@ -50,7 +50,7 @@ type Stats struct {
 // Stats reads the counters.
 func (s *Server) Stats() Stats {
 	st := Stats{
-		Viewers:     int(s.viewers.Load()),
+		Viewers:     s.places.count(),
 		ViewerLimit: s.options.MaxViewers,
 		Connections: int(s.connections.Load()),
 		Panics:      s.panics.Load(),
