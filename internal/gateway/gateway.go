@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,6 +91,10 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 		views = append(views, web.Camera{ID: cc.ID, Hub: hub, Status: func() web.Status { return webStatus(cc.Port, cam) }})
 		sources = append(sources, metrics.Camera{ID: cc.ID, Port: cc.Port, Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats})
 	}
+	mode, err := fanout.ParseMode(cmp.Or(cfg.Delivery.Mode, config.DefaultMode))
+	if err != nil {
+		return nil, err
+	}
 	// The server's own counters are among the sources of the handler it serves.
 	var server *web.Server
 	registry := metrics.NewRegistry(metrics.Sources{
@@ -100,6 +105,9 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 	server = web.New(web.Options{
 		Cameras: views, Logger: o.Logger, Metrics: metrics.NewHandler(registry),
 		Version: o.Version, MaxViewers: cfg.MaxViewers,
+		MaxViewersPerCamera: cfg.Delivery.MaxViewersPerCamera, MaxViewersPerAddress: cfg.Delivery.MaxViewersPerAddress,
+		Mode: mode, MaxFPS: cfg.Delivery.MaxFPS, LockstepTimeout: cfg.Delivery.LockstepTimeout,
+		AllPatience: cfg.Delivery.AllPatience, AllBuffer: cfg.Delivery.AllBuffer,
 	})
 	g.server = server
 	return g, nil

@@ -13,14 +13,13 @@ import (
 // scope is what belongs to one call of Serve: the connections of its listener, and the streams among them that
 // are no longer net/http's.
 type scope struct {
-	server  *Server
-	watcher *watcher
-
+	server      *Server
 	connections sync.WaitGroup
 
 	mu      sync.Mutex
 	ending  bool
 	streams map[*stream]fanout.Sink
+	watcher *watcher // nil until the first stream over TCP
 }
 
 type scopeKey struct{}
@@ -46,11 +45,9 @@ func (sc *scope) carry(v *stream, conn net.Conn, terms fanout.Terms) {
 			v.log.Debug("connection not bounded", "error", err)
 		}
 		watch = func(viewer *fanout.Viewer) {
-			id, err := sc.watcher.watch(k.raw, viewer)
-			if err != nil {
+			if err := sc.watch(k, viewer); err != nil {
 				v.log.Debug("connection not watched: its end shows at the next picture", "error", err)
 			}
-			k.id = id
 		}
 	}
 	if sink == nil {
@@ -67,6 +64,26 @@ func (sc *scope) carry(v *stream, conn net.Conn, terms fanout.Terms) {
 	watch(v.viewer)
 	if sc.ending {
 		v.viewer.End(errShutdown)
+	}
+}
+
+// watch needs mu.
+func (sc *scope) watch(k *tcpSink, viewer *fanout.Viewer) (err error) {
+	if sc.watcher == nil {
+		if sc.watcher, err = newWatcher(); err != nil {
+			return err
+		}
+	}
+	k.id, err = sc.watcher.watch(k.raw, viewer)
+	return err
+}
+
+// forget is for a connection that is about to be closed.
+func (sc *scope) forget(k *tcpSink) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if sc.watcher != nil {
+		sc.watcher.forget(k.id)
 	}
 }
 
@@ -91,6 +108,11 @@ func (sc *scope) end() {
 
 // wait waits for the connections to end, and cuts the streams off when ctx does.
 func (sc *scope) wait(ctx context.Context) {
+	defer func() {
+		if sc.watcher != nil { // no stream is left to touch it
+			sc.watcher.close()
+		}
+	}()
 	ended := make(chan struct{})
 	go func() { sc.connections.Wait(); close(ended) }()
 	select {

@@ -125,11 +125,7 @@ var errShutdown = errors.New("server is shutting down")
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
-	watcher, err := newWatcher()
-	if err != nil {
-		return errors.Join(fmt.Errorf("watch connections: %w", err), l.Close())
-	}
-	sc := &scope{server: s, watcher: watcher, streams: make(map[*stream]fanout.Sink)}
+	sc := &scope{server: s, streams: make(map[*stream]fanout.Sink)}
 	server := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -181,9 +177,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	<-served
 	sc.wait(grace)
-	if err := watcher.close(); err != nil {
-		s.log.Debug("close", "error", err)
-	}
 	return failure
 }
 

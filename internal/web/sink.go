@@ -180,10 +180,7 @@ func (k *tcpSink) Write(part []byte) error {
 // Ended is part of [fanout.Sink].
 func (k *tcpSink) Ended(why error, account fanout.Account) {
 	k.left(why, account)
-	k.scope.mu.Lock() // carry may be about to set the id
-	id := k.id
-	k.scope.mu.Unlock()
-	k.scope.watcher.forget(id)
+	k.scope.forget(k)
 	// With something unread the kernel would reset the connection, and the viewer might lose the end of its last part.
 	if err := k.raw.Read(discardUnread); err != nil {
 		k.log.Debug("discard", "error", err)
