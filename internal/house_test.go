@@ -37,6 +37,9 @@ var rules = map[string]struct {
 	"internal/gateway": {ours: []string{"internal/camera", "internal/camlink", "internal/config", "internal/fanout",
 		"internal/metrics", "internal/serialport", "internal/simcam", "internal/web"}, never: []string{"github.com/spf13/"}},
 	"internal/serialport/ptytest": {},
+	"internal/bench":              {ours: []string{"internal/camlink"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
+	"internal/bench/fanout":       {ours: []string{"internal/bench"}, std: true},
+	"internal/bench/ingest":       {ours: []string{"internal/bench"}, std: true},
 }
 
 // only says who alone may import a module.
