@@ -219,8 +219,8 @@ func pass(due *time.Time, at time.Time, every time.Duration) bool {
 	if at.Before(due.Add(-every / 4)) {
 		return false
 	}
-	if late := at.Add(-every); due.Before(late) {
-		*due = late
+	if due.Before(at.Add(-every)) {
+		*due = at
 	}
 	*due = due.Add(every)
 	return true
