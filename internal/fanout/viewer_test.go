@@ -280,12 +280,12 @@ func TestAccountingOfViewers(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 1))
 			for start := time.Now(); time.Since(start) < time.Hour; {
 				hub.Publish(frameOf("0123456789"))
-				time.Sleep(time.Duration(20+random.IntN(500)) * time.Millisecond)
+				time.Sleep(time.Duration(20+random.IntN(2000)) * time.Millisecond)
 			}
 		}()
 		var sum Account
 		results := make(chan Account)
-		const crowd = 20
+		const crowd = 12
 		for n := range uint64(crowd) {
 			random := rand.New(rand.NewPCG(2, n))
 			go func() {
