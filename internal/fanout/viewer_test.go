@@ -51,8 +51,10 @@ func (s *testSink) TryWrite(part []byte) (int, error) {
 var errCut = errors.New("cut short")
 
 func (s *testSink) Write(part []byte) error {
+	timer := time.NewTimer(s.take())
+	defer timer.Stop()
 	select {
-	case <-time.After(s.take()):
+	case <-timer.C:
 	case <-s.aborted:
 		return errCut
 	}
@@ -312,12 +314,14 @@ func TestAccountingOfViewers(t *testing.T) {
 					}
 					s.filler = []byte("filler")
 					v := hub.Attach(terms, s)
+					timer := time.NewTimer(time.Duration(random.IntN(60)) * time.Second)
 					select {
 					case <-s.ended:
 					case <-done:
 						running = false
-					case <-time.After(time.Duration(random.IntN(60)) * time.Second):
+					case <-timer.C:
 					}
+					timer.Stop()
 					v.End(errEnd)
 					<-s.ended
 					balanced(t, terms.Mode.String(), s.account)
