@@ -7,6 +7,7 @@ REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
 GO       ?= go
 FUZZTIME ?= 60s
+BOARD    ?= ai_thinker
 
 .PHONY: help
 help: ## list the targets
@@ -31,6 +32,7 @@ run: build hostcam ## serve a moving picture without hardware, at http://127.0.0
 test: need-test check hostcam ## pass every test: Go, C, and the real programs together
 	$(MAKE) -C firmware test events
 	$(MAKE) -C firmware/ports/posix test
+	$(MAKE) firmware-check firmware-size
 	$(GO) test -race -shuffle=on -timeout 15m ./...
 
 .PHONY: check
@@ -38,6 +40,21 @@ check: need-test ## formatting and static checks
 	@test -z "$$(gofmt -l cmd internal)" || { gofmt -d cmd internal; exit 1; }
 	$(GO) vet ./...
 	$(MAKE) -C firmware fmt-check
+
+.PHONY: firmware
+firmware: ## build the firmware image for BOARD (ai_thinker, esp32s3_eye, ...), with ESP-IDF
+	@[ -n "$$IDF_PATH" ] || { echo "camgw: IDF_PATH is not set; get ESP-IDF 5.1 to 5.5 as docs/flashing.md says, then: . \$$IDF_PATH/export.sh && make firmware BOARD=$(BOARD)" >&2; exit 1; }
+	cd firmware/ports/esp-idf && idf.py -B build/$(BOARD) -DSDKCONFIG=build/$(BOARD)/sdkconfig \
+		-DSDKCONFIG_DEFAULTS="sdkconfig.defaults;boards/$(BOARD).defaults" build
+
+.PHONY: firmware-check
+firmware-check: need-test ## test the ESP-IDF port's own logic and its boards on this machine
+	$(MAKE) -C firmware/ports/esp-idf/check check
+	$(MAKE) -C firmware/ports/esp-idf/check_boards check
+
+.PHONY: firmware-size
+firmware-size: need-test ## text, data, bss and deepest stack of the firmware's core on a 32-bit chip
+	$(MAKE) -C firmware size
 
 .PHONY: fuzz
 fuzz: need-test ## fuzz every target for FUZZTIME each
@@ -86,4 +103,4 @@ need-build:
 	@.ci/need gcc make libc6-dev 'libjpeg62-turbo-dev|libjpeg-dev'
 
 need-test: need-build
-	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib ffmpeg chromium curl
+	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux

@@ -28,6 +28,7 @@ or goes away is waited for; its viewers stay connected.`,
 	}
 	cmd.Flags().StringArrayVar(&f.Ports, "port", nil, "camera to serve, [NAME=]PORT; may be given several times")
 	cmd.Flags().IntVar(&f.Baud, "baud", 0, "line rate to use instead of negotiating the best one")
+	deviceFlags(cmd, &f)
 	httpFlags(cmd, &f)
 	return cmd
 }
@@ -47,8 +48,14 @@ func demoCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&sim, "sim", "", "options of the simulated camera, such as fps=15,size=800x600")
+	deviceFlags(cmd, &f)
 	httpFlags(cmd, &f)
 	return cmd
+}
+
+// deviceFlags are about what cameras do.
+func deviceFlags(cmd *cobra.Command, f *config.Flags) {
+	cmd.Flags().StringArrayVar(&f.Sets, "set", nil, "setting every camera is to have, [NAME:]KEY=VALUE; may be given several times")
 }
 
 // httpFlags are the flags of every command that serves.
@@ -62,6 +69,7 @@ func httpFlags(cmd *cobra.Command, f *config.Flags) {
 	cmd.Flags().DurationVar(&f.LockstepTimeout, "lockstep-timeout", config.DefaultLockstepTimeout, "how long a lockstep viewer may keep its group waiting")
 	cmd.Flags().DurationVar(&f.AllPatience, "all-patience", config.DefaultAllPatience, "how long a picture may wait for a viewer of all")
 	cmd.Flags().StringVar(&f.AllBuffer, "all-buffer", config.DefaultAllBuffer, "how many bytes may wait for a viewer of all")
+	cmd.Flags().BoolVar(&f.AllowGetControl, "allow-get-control", false, "let /control change settings by GET, as old programs do and any web page can")
 	cmd.Flags().BoolVar(&f.InsecureNoAuth, "insecure-no-auth", false, "allow addresses that others reach, although nobody is asked for a password")
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/camgw/camgw/internal/camlink"
 )
 
 // tenViewers is how many watch at once.
@@ -223,7 +225,7 @@ func TestThroughput(t *testing.T) {
 			t.Fatal(err)
 		}
 		frames++
-		wire += onTheWire(len(p.jpeg))
+		wire += onTheWire(len(p.jpeg), 2000000)
 	}
 	possible := 200000 * time.Since(begin).Seconds()
 	share := float64(wire) / possible
@@ -234,8 +236,9 @@ func TestThroughput(t *testing.T) {
 }
 
 // onTheWire is how many bytes a picture takes with its packets (docs/protocol.md, sections 1 and 4).
-func onTheWire(size int) int {
-	const header, crc, begin, offset, chunk = 12, 4, 32, 4, 2048
+func onTheWire(size, baud int) int {
+	const header, crc, begin, offset = 12, 4, 32, 4
+	chunk := camlink.ChunkSize(baud)
 	chunks := (size + chunk - 1) / chunk
 	return header + begin + crc + chunks*(header+offset+crc) + size
 }

@@ -173,6 +173,7 @@ type hostcamStats struct {
 	Noise   uint64 `json:"noise_lines"`
 	Awake   bool   `json:"sensor_awake"`
 	Linked  bool   `json:"linked"`
+	Quality int    `json:"quality"`
 	BaudNow int    `json:"baud_now"`
 	Host    int    `json:"host_baud"`
 	Out     uint64 `json:"bytes_out"`
@@ -395,8 +396,9 @@ func noisyJPEG(t testing.TB, seed uint64, width, height, size int) []byte {
 
 // part is one picture as a viewer got it.
 type part struct {
-	jpeg []byte
-	at   time.Time
+	jpeg  []byte
+	at    time.Time // when it was whole
+	taken time.Time // as X-Timestamp says
 }
 
 // viewer reads a stream as strictly as the strictest client.
@@ -440,6 +442,7 @@ func (v *viewer) next(patience time.Duration) (part, error) {
 		return part{}, err
 	}
 	size := -1
+	var p part
 	for {
 		line, err := v.in.line()
 		if err != nil {
@@ -453,11 +456,18 @@ func (v *viewer) next(patience time.Duration) (part, error) {
 				return part{}, err
 			}
 		}
+		if stamp, ok := strings.CutPrefix(line, "X-Timestamp: "); ok {
+			seconds, err := strconv.ParseFloat(stamp, 64)
+			if err != nil {
+				return part{}, err
+			}
+			p.taken = time.UnixMicro(int64(seconds * 1e6))
+		}
 	}
 	if size < 0 {
 		return part{}, fmt.Errorf("a part without Content-Length")
 	}
-	p := part{jpeg: make([]byte, size)}
+	p.jpeg = make([]byte, size)
 	if _, err := io.ReadFull(v.in.r, p.jpeg); err != nil {
 		return part{}, err
 	}

@@ -53,6 +53,8 @@ void link_suite(void);
 void lease_suite(void);
 void pictures_suite(void);
 void rate_suite(void);
+void rate_control_suite(void);
+void pace_suite(void);
 void requests_suite(void);
 void log_suite(void);
 void line_suite(void);

@@ -361,7 +361,7 @@ void fake_picture_at(struct fake *f, uint32_t len, uint64_t t_capture_us)
         .t_capture_us = t_capture_us,
         .width = 640,
         .height = 480,
-        .quality = 12,
+        .quality = (uint8_t)f->config[0].value,
         .owner = data,
     };
     f->out++;

@@ -88,7 +88,7 @@ const struct fake_packet *fake_find(struct fake *f, uint8_t type);
 size_t fake_count(const struct fake *f, uint8_t type);
 void fake_forget(struct fake *f);
 
-/* Captures a picture of len bytes now and puts it into the mailbox. */
+/* Captures a picture of len bytes now, with the quality that config[0] has, and puts it into the mailbox. */
 void fake_picture(struct fake *f, uint32_t len);
 void fake_picture_at(struct fake *f, uint32_t len, uint64_t t_capture_us);
 uint8_t fake_picture_byte(size_t i);

@@ -11,6 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum config_key { QUALITY = 2, QUALITY_MAX = 50, TARGET_FPS = 31 };
+
 enum world_limit { RX_MAX = 8192, MAX_FRAME = 20000, TOKEN = 0x0BADCAFE, HOST_TYPES = 0x40 };
 
 struct world {
@@ -22,9 +24,10 @@ struct world {
 
     uint8_t rx[RX_MAX];
     size_t rx_len, rx_chunk, tx_room, tx_chunk;
-    bool gone, undrained, refuse_check, refuse_switch, refuse_reset, awake;
+    bool gone, undrained, refuse_check, refuse_switch, refuse_reset, refuse_quality, awake;
     uint32_t pictures; /* not given back */
     uint16_t seq;
+    int32_t quality; /* the camera's, key 2 */
 
     /* The model: what the host said, as far as the device read it. */
     struct camlink_decoder heard;
@@ -106,7 +109,13 @@ static void put_picture(struct world *w, uint32_t len)
     for (uint32_t i = 0; i < len; i++) {
         data[i] = picture_byte(len, i);
     }
-    *f = (struct camlink_frame){.data = data, .len = len, .t_capture_us = w->now_us, .owner = data};
+    *f = (struct camlink_frame){
+        .data = data,
+        .len = len,
+        .t_capture_us = w->now_us,
+        .quality = (uint8_t)w->quality,
+        .owner = data,
+    };
     w->pictures++;
     f = camlink_mailbox_put(&w->mailbox, f);
     if (f != NULL) {
@@ -257,15 +266,31 @@ static size_t config_count(void *ctx)
 
 static void config_get(void *ctx, size_t i, struct camlink_config_item *item)
 {
-    (void)ctx;
+    const struct world *w = ctx;
     REQUIRE(i < CAMLINK_CONFIG_MAX);
     *item = (struct camlink_config_item){.key = (uint16_t)(i + 1), .max = 100};
+    if (item->key == QUALITY) {
+        item->value = w->quality;
+        item->max = QUALITY_MAX;
+    }
 }
 
 static void config_set(void *ctx, size_t i, int32_t value, uint16_t flags, struct camlink_config_item *item)
 {
+    struct world *w = ctx;
+    const struct camlink_rate_control *r = &w->device->rate_control;
     (void)flags;
     config_get(ctx, i, item);
+    if (item->key == QUALITY) {
+        int32_t worst = r->quality_worst < QUALITY_MAX ? r->quality_worst : QUALITY_MAX;
+        int32_t best = r->quality_best < worst ? r->quality_best : worst;
+        REQUIRE(r->target_fps == 0 || (value >= best && value <= worst));
+        if (w->refuse_quality) {
+            return;
+        }
+        w->quality = value < 0 ? 0 : value > QUALITY_MAX ? QUALITY_MAX : value;
+        value = w->quality;
+    }
     item->value = value;
 }
 
@@ -347,6 +372,16 @@ static void send_credit(struct world *w, struct input *in)
     send_packet(w, CAMLINK_CREDIT, p, sizeof p);
 }
 
+/* Rate control's keys, and quality. */
+static void send_pace(struct world *w, struct input *in)
+{
+    uint8_t p[8] = {0};
+    uint8_t what = next8(in) % 4;
+    camlink_put16(p, what < 3 ? (uint16_t)(TARGET_FPS + what) : QUALITY);
+    camlink_put16(p + 4, next16(in) % 2000);
+    send_packet(w, CAMLINK_CONFIG_SET, p, sizeof p);
+}
+
 static void set_faults(struct world *w, struct input *in)
 {
     uint8_t bits = next8(in);
@@ -355,6 +390,7 @@ static void set_faults(struct world *w, struct input *in)
     w->refuse_check = (bits & 4) != 0;
     w->refuse_switch = (bits & 8) != 0;
     w->refuse_reset = (bits & 16) != 0;
+    w->refuse_quality = (bits & 128) != 0;
     w->rx_chunk = (bits & 32) != 0 ? 1 : SIZE_MAX;
     w->tx_chunk = (bits & 64) != 0 ? 3 : SIZE_MAX;
 }
@@ -363,7 +399,8 @@ static void move(struct world *w, struct input *in)
 {
     static const uint8_t hello_req[12] = {1, 1};
     static const uint8_t reset_req[8] = {0, 0, 0, 0, 'R', 'E', 'S', 'E'};
-    switch (next8(in) % 12) {
+    uint8_t what = next8(in);
+    switch (what < 252 ? what % 12 : what) {
     case 0:
         send_any(w, in, false);
         break;
@@ -400,8 +437,11 @@ static void move(struct world *w, struct input *in)
     case 10:
         send_rate(w, in);
         break;
-    default:
+    case 11:
         send_packet(w, CAMLINK_RESET, reset_req, sizeof reset_req);
+        break;
+    default:
+        send_pace(w, in);
     }
 }
 

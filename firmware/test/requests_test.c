@@ -118,12 +118,15 @@ static void config_get_without_keys_lists_all(void)
     CHECK_EQ(p->type, CAMLINK_CONFIG);
     CHECK_EQ(p->flags, CAMLINK_RESPONSE);
     CHECK_EQ(p->ref, 6);
-    CHECK_EQ(p->len, 5 * 16);
+    CHECK_EQ(p->len, 8 * 16);
     for (size_t i = 0; i < 3; i++) {
         expect_item(p, i, &f->config[i]);
     }
     expect_item(p, 3, &(struct camlink_config_item){29, CAMLINK_CONFIG_READ_ONLY, 256, 256, 4096});
     expect_item(p, 4, &(struct camlink_config_item){30, 0, 3, 0, 4});
+    expect_item(p, 5, &(struct camlink_config_item){31, 0, 0, 0, 1000});
+    expect_item(p, 6, &(struct camlink_config_item){32, 0, 10, 0, 63});
+    expect_item(p, 7, &(struct camlink_config_item){33, 0, 40, 0, 63});
     fake_free(f);
 }
 
@@ -194,7 +197,7 @@ static void config_without_a_platform_is_the_links_own_keys(void)
     put_set(items, 2, 0, 20);
     fake_send(f, CAMLINK_CONFIG_SET, 7, items, sizeof items);
     fake_poll(f);
-    CHECK_EQ(fake_take(f)->len, 32);
+    CHECK_EQ(fake_take(f)->len, 5 * 16);
     expect_item(fake_take(f), 0, &(struct camlink_config_item){2, CAMLINK_CONFIG_UNSUPPORTED, 0, 0, 0});
     fake_free(f);
 }
@@ -394,7 +397,7 @@ static void config_keys_of_the_link_hide_the_platforms(void)
     fake_send(f, CAMLINK_CONFIG_GET, 6, NULL, 0);
     fake_poll(f);
     const struct fake_packet *p = fake_take(f);
-    CHECK_EQ(p->len, 3 * 16);
+    CHECK_EQ(p->len, 6 * 16);
     expect_item(p, 0, &f->config[2]);
     expect_item(p, 1, &(struct camlink_config_item){29, CAMLINK_CONFIG_READ_ONLY, 256, 256, 4096});
     fake_free(f);
@@ -419,7 +422,7 @@ static void config_beyond_the_limit_is_left_out(void)
     f->platform.config_get = numbered_item;
     fake_send(f, CAMLINK_CONFIG_GET, 6, NULL, 0);
     fake_poll(f);
-    CHECK_EQ(fake_take(f)->len, (CAMLINK_CONFIG_MAX + 2) * 16);
+    CHECK_EQ(fake_take(f)->len, (CAMLINK_CONFIG_MAX + 5) * 16);
     fake_free(f);
 }
 

@@ -87,6 +87,8 @@ int main(int argc, char **argv)
     lease_suite();
     pictures_suite();
     rate_suite();
+    rate_control_suite();
+    pace_suite();
     requests_suite();
     log_suite();
     line_suite();

@@ -24,6 +24,9 @@ type Options struct {
 	// Baud is the only rate to be used after the handshake; 0 negotiates.
 	Baud int
 
+	// Settings are wanted from the device whenever it may have lost them. See ParseWishes.
+	Settings []Setting
+
 	// MaxFrame bounds the size of one JPEG, in bytes; 0 means DefaultMaxFrame.
 	MaxFrame int
 
@@ -49,11 +52,18 @@ type Camera struct {
 	bootID  uint32
 	booted  bool // bootID is known
 
+	wanted     map[camlink.ConfigKey]int32 // from the operator and from Configure, the later wins
+	complained map[camlink.ConfigKey]bool  // settings whose failure was logged; 0: that of all
+
 	lastPublished time.Time
+
+	requests chan configRequest // sent to with mu held, while reach is linked
 
 	mu       sync.Mutex // guards what other goroutines read
 	snapshot Status
 	counters Stats
+	reach    reach
+	config   []ConfigItem // nil while unknown; never written
 }
 
 // New returns a camera that does nothing yet.
@@ -70,6 +80,14 @@ func New(opts Options) *Camera {
 		log:   log.With("camera", opts.ID),
 		dec:   camlink.NewDecoder(),
 		stats: newStats(),
+		state: Status{Quality: -1},
+
+		wanted:     make(map[camlink.ConfigKey]int32),
+		complained: make(map[camlink.ConfigKey]bool),
+		requests:   make(chan configRequest, waitingRequests),
+	}
+	for _, s := range opts.Settings {
+		c.wanted[s.Key] = s.Value
 	}
 	c.console.log = c.log
 	c.asm = camlink.Assembler{

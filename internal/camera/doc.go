@@ -5,8 +5,9 @@
 // # Concurrency
 //
 // Everything that touches the port happens in the one goroutine that calls
-// [Camera.Run]. Other goroutines see a camera only through [Camera.Status] and
-// [Camera.Stats], which copy snapshots, and through the hub.
+// [Camera.Run]. Other goroutines see a camera only through [Camera.Status],
+// [Camera.Stats] and [Camera.Config], which copy snapshots, and through the hub;
+// [Camera.Configure] hands its request to Run and waits for the answer.
 //
 // # Demand
 //

@@ -127,6 +127,7 @@ func (s *session) link() {
 		s.stats.Reboots++
 	}
 	s.bootID, s.booted = h.BootID, true
+	s.greeted = time.Now()
 	s.clk.reset()
 	s.flow = flow{newest: h.NextFrame - 1}
 	s.state.Device = newDevice(h)
@@ -139,23 +140,24 @@ func (s *session) link() {
 	s.share()
 }
 
-// prepare finds the best rate for a device that has answered, and learns its settings.
+// prepare gives a device that has answered the settings wanted of it, finds the best rate, and learns its settings. The settings come
+// first: they are few bytes, and a climb may take seconds.
 func (s *session) prepare() error {
 	if s.oneWay {
 		return nil
 	}
+	s.unsettled = s.unsettled || !s.given || s.settledBoot != s.bootID
+	s.given, s.settledBoot = true, s.bootID
+	if s.unsettled {
+		if err := s.apply(); err != nil && !answerable(err) {
+			return err
+		}
+	}
 	if err := s.climb(); err != nil {
 		return err
 	}
-	replies, err := s.request(camlink.TypeConfigGet, nil, 1, requestTimeout, requestTries)
-	if errors.Is(err, errNoReply) {
-		return nil // pictures do not depend on it
-	}
-	if err != nil {
+	if err := s.learn(); err != nil && !answerable(err) {
 		return err
 	}
-	if cfg, err := camlink.ParseConfig(replies[0].Payload); err == nil {
-		s.config = cfg
-	}
-	return nil
+	return nil // pictures do not depend on settings; settle tries again
 }

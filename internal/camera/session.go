@@ -41,8 +41,16 @@ type session struct {
 	version  bool // the device refused our version
 	await    *await
 
-	rates  rateMemory
-	config []camlink.ConfigItem
+	rates rateMemory
+
+	greeted     time.Time    // the HELLO that linked
+	items       []ConfigItem // by key, from 1
+	learnt      bool         // items are the device's
+	unsettled   bool         // the device does not have what is wanted of it
+	settledBoot uint32       // the boot that has been given the settings, if any is
+	given       bool         // settledBoot counts
+	settled     time.Time    // when settle tried last
+	running     bool         // the link's own work goes on while a request waits
 
 	flow flow
 	clk  clock
@@ -76,7 +84,8 @@ func (c *Camera) serve(ctx context.Context, port Port) error {
 		return err
 	}
 	for {
-		s.linked, s.oneWay = false, false
+		s.linked, s.oneWay, s.running = false, false, false
+		s.forget()
 		err := s.connect()
 		if err == nil {
 			err = s.prepare()
@@ -84,6 +93,7 @@ func (c *Camera) serve(ctx context.Context, port Port) error {
 		if err == nil {
 			err = s.run()
 		}
+		s.setReach(unlinked)
 		switch {
 		case ctx.Err() != nil:
 			s.farewell()
@@ -250,6 +260,11 @@ func (s *session) request(t camlink.Type, payload []byte, want int, timeout time
 			return nil, err
 		}
 		for deadline := time.Now().Add(timeout); time.Now().Before(deadline); {
+			if s.running {
+				if err := s.tend(time.Now()); err != nil {
+					return nil, err
+				}
+			}
 			if err := s.pump(deadline); err != nil {
 				return nil, err
 			}

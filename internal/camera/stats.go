@@ -59,6 +59,8 @@ type Stats struct {
 	Reboots       uint64 // boot ids seen after the first
 	BaudFallbacks uint64 // a committed rate given up because it damaged too much
 
+	Settings [NumSettingFates]uint64 // sent to the device
+
 	ReceivedBytes uint64
 	SentBytes     uint64
 	Link          camlink.DecoderCounters

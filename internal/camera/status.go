@@ -48,7 +48,15 @@ type Status struct {
 	Device  *Device // nil until the first HELLO; shared, never written
 	Width   int     // of the newest picture, pixels; 0 before the first
 	Height  int
-	Quality int // 0-63 as the device tells, lower is better
+	Quality int // 0-63 as the device tells, lower is better; -1 before it does
+
+	Auto *AutoQuality // nil while quality is fixed or unknown; never written
+}
+
+// AutoQuality is what the device moves quality for.
+type AutoQuality struct {
+	TargetFPS   float64 // frames per second
+	Best, Worst int     // the range of quality, 0-63
 }
 
 // Device is what a device says of itself. Strings are printable ASCII.

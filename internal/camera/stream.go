@@ -45,30 +45,48 @@ const (
 func (s *session) run() error {
 	s.lastValid = time.Now()
 	s.flow.progress = s.lastValid
+	s.settled = time.Time{}
+	s.running = true
+	if s.oneWay {
+		s.setReach(oneWay)
+	} else {
+		s.setReach(linked)
+	}
 	for {
 		now := time.Now()
-		limit := lostAfter
-		if s.oneWay {
-			limit = oneWayLost
-		}
-		if now.Sub(s.lastValid) > limit {
-			return errLinkLost
-		}
-		demand := s.opts.Hub.Viewers() > 0
-		s.judge(now, demand)
-		if err := s.grant(now, demand, false); err != nil {
-			return err
-		}
-		if err := s.keepAlive(now); err != nil {
+		if err := s.tend(now); err != nil {
 			return err
 		}
 		if s.rateFails(now) {
 			return s.stepDown(now)
 		}
+		if err := s.settle(now); err != nil {
+			return err
+		}
+		if err := s.serveRequest(); err != nil {
+			return err
+		}
 		if err := s.pump(now.Add(readSlice)); err != nil {
 			return err
 		}
 	}
+}
+
+// tend does what a link needs all the time, also while a request waits for its answer.
+func (s *session) tend(now time.Time) error {
+	limit := lostAfter
+	if s.oneWay {
+		limit = oneWayLost
+	}
+	if now.Sub(s.lastValid) > limit {
+		return errLinkLost
+	}
+	demand := s.opts.Hub.Viewers() > 0
+	s.judge(now, demand)
+	if err := s.grant(now, demand, false); err != nil {
+		return err
+	}
+	return s.keepAlive(now)
 }
 
 // judge keeps State up to date.
@@ -225,7 +243,8 @@ func (s *session) publish(now time.Time, f camlink.Frame) {
 	frame.Received = now
 	frame.Width, frame.Height, frame.Quality = info.width, info.height, int(f.Quality)
 
-	s.state.Width, s.state.Height, s.state.Quality = info.width, info.height, int(f.Quality)
+	s.state.Width, s.state.Height = info.width, info.height
+	s.movedQuality(int(f.Quality))
 	s.stats.Published++
 	s.stats.FrameSize.observe(float64(info.size))
 	s.stats.FrameTransfer.observe(now.Sub(s.flow.begun).Seconds())

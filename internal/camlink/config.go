@@ -39,6 +39,10 @@ const (
 	KeyLamp       // duty, 0-255
 	KeyChunkBytes // read only
 	KeyLogLevel   // a Level
+	KeyTargetFPS  // tenths of a frame per second that quality is moved for; 0: quality is fixed
+	KeyQualityBest
+	KeyQualityWorst
+	KeyAWBGain
 )
 
 // keyNames are in the order of the keys, which start at 1.
@@ -47,6 +51,7 @@ var keyNames = [...]string{
 	"awb", "wb_mode", "aec", "aec_value", "ae_level", "agc", "agc_gain", "gainceiling", "aec2",
 	"effect", "lenc", "raw_gma", "bpc", "wpc", "dcw", "colorbar", "denoise",
 	"xclk_hz", "lamp", "chunk_bytes", "log_level",
+	"target_fps", "quality_best", "quality_worst", "awb_gain",
 }
 
 // String returns the name of the setting, as ParseConfigKey takes it.
@@ -61,6 +66,15 @@ func (k ConfigKey) String() string {
 func ParseConfigKey(name string) (ConfigKey, bool) {
 	i := slices.Index(keyNames[:], name)
 	return ConfigKey(i + 1), i >= 0
+}
+
+// ConfigKeys returns all keys that have a name, in order.
+func ConfigKeys() []ConfigKey {
+	keys := make([]ConfigKey, len(keyNames))
+	for i := range keys {
+		keys[i] = ConfigKey(i + 1)
+	}
+	return keys
 }
 
 // SizeValue returns the value of KeySize for a picture of width times height pixels.

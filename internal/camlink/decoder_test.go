@@ -205,7 +205,7 @@ func TestNames(t *testing.T) {
 		{camlink.AbortLink, "link"}, {camlink.AbortReason(0), "abort reason 0"},
 		{camlink.KeySize, "size"}, {camlink.KeyMinIntervalMS, "min_interval_ms"}, {camlink.KeyVFlip, "vflip"},
 		{camlink.KeyAEC2, "aec2"}, {camlink.KeyDenoise, "denoise"}, {camlink.KeyXCLKHz, "xclk_hz"},
-		{camlink.KeyLogLevel, "log_level"}, {camlink.ConfigKey(0), "key 0"}, {camlink.ConfigKey(31), "key 31"},
+		{camlink.KeyLogLevel, "log_level"}, {camlink.ConfigKey(0), "key 0"}, {camlink.KeyAWBGain, "awb_gain"}, {camlink.ConfigKey(35), "key 35"},
 	}
 	for _, n := range names {
 		if got := n.value.String(); got != n.want {

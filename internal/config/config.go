@@ -36,6 +36,9 @@ type Flags struct {
 	MaxViewers     int
 	InsecureNoAuth bool
 
+	Sets            []string // KEY=VALUE or NAME:KEY=VALUE
+	AllowGetControl bool
+
 	MaxViewersPerCamera, MaxViewersPerAddress int // 0: no bound of their own
 
 	Mode            string        // of viewers that do not ask for one; empty: DefaultMode
@@ -50,7 +53,9 @@ type Config struct {
 	Listen     string
 	MaxViewers int
 	Cameras    []Camera // at least one; ids are unique
-	Delivery   Delivery
+
+	Delivery        Delivery
+	AllowGetControl bool // /control changes settings by GET too
 }
 
 // Delivery is what viewers may have, and get unless they ask for less.
@@ -71,6 +76,14 @@ type Camera struct {
 	Kind    Kind
 	Address string // tty path, host:port, or the simulator's options
 	Baud    int    // the rate to use; 0 negotiates
+
+	Settings []Setting // keys are unique; whether there is such a key, the camera knows
+}
+
+// Setting is a setting of the device that the operator wants.
+type Setting struct {
+	Key, Value string
+	Given      string // the flag it came with, for messages
 }
 
 // Kind is what a port is.
@@ -100,7 +113,7 @@ func (e *Error) Error() string {
 
 // Config checks the flags. All mistakes are told at once.
 func (f Flags) Config() (Config, error) {
-	c := Config{Listen: f.Listen, MaxViewers: f.MaxViewers}
+	c := Config{Listen: f.Listen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl}
 	errs := []error{f.checkListen(), f.checkLimits()}
 	delivery, err := f.delivery()
 	c.Delivery, errs = delivery, append(errs, err)
@@ -124,10 +137,58 @@ func (f Flags) Config() (Config, error) {
 		}
 		c.Cameras = append(c.Cameras, cam)
 	}
+	errs = append(errs, f.distribute(c.Cameras))
 	if err := errors.Join(errs...); err != nil {
 		return Config{}, err
 	}
 	return c, nil
+}
+
+// distribute gives each camera its settings: those for all, and over them those for it alone.
+func (f Flags) distribute(cameras []Camera) error {
+	var errs []error
+	given := make(map[string]bool)
+	type setting struct {
+		Setting
+		camera string // "" for all
+	}
+	var all []setting
+	for _, spec := range f.Sets {
+		what := "--set " + spec
+		left, value, found := strings.Cut(spec, "=")
+		name, key, named := strings.Cut(left, ":")
+		if !named {
+			name, key = "", left
+		}
+		switch {
+		case !found || key == "" || value == "":
+			errs = append(errs, &Error{what, "a setting is given as KEY=VALUE or NAME:KEY=VALUE", "--set quality=12"})
+		case named && !slices.ContainsFunc(cameras, func(c Camera) bool { return c.ID == name }):
+			errs = append(errs, &Error{what, fmt.Sprintf("there is no camera named %q", name), "one of " + ids(cameras)})
+		case given[left]:
+			errs = append(errs, &Error{what, fmt.Sprintf("%q is set twice", left), ""})
+		default:
+			given[left] = true
+			all = append(all, setting{Setting{key, value, what}, name})
+		}
+	}
+	for i := range cameras {
+		c := &cameras[i]
+		for _, s := range all {
+			if s.camera == c.ID || s.camera == "" && !given[c.ID+":"+s.Key] {
+				c.Settings = append(c.Settings, s.Setting)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func ids(cameras []Camera) string {
+	names := make([]string, len(cameras))
+	for i, c := range cameras {
+		names[i] = c.ID
+	}
+	return strings.Join(names, ", ")
 }
 
 func (f Flags) checkLimits() error {

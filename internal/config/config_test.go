@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -25,16 +26,40 @@ func TestPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Camera{
-		{"cam1", "/dev/ttyUSB0", Serial, "/dev/ttyUSB0", 921600},
-		{"door", "/dev/serial/by-id/usb-1a86_USB=x", Serial, "/dev/serial/by-id/usb-1a86_USB=x", 921600},
-		{"cam3", "tcp://10.0.0.2:4000", TCP, "10.0.0.2:4000", 921600},
-		{"cam4", "sim:fps=15,size=800x600", Simulated, "fps=15,size=800x600", 921600},
-		{"yard", "sim:fps=5", Simulated, "fps=5", 921600},
-		{"cam6", "cam.tty", Serial, "cam.tty", 921600},
-		{"cam7", "sim:", Simulated, "", 921600},
+		{"cam1", "/dev/ttyUSB0", Serial, "/dev/ttyUSB0", 921600, nil},
+		{"door", "/dev/serial/by-id/usb-1a86_USB=x", Serial, "/dev/serial/by-id/usb-1a86_USB=x", 921600, nil},
+		{"cam3", "tcp://10.0.0.2:4000", TCP, "10.0.0.2:4000", 921600, nil},
+		{"cam4", "sim:fps=15,size=800x600", Simulated, "fps=15,size=800x600", 921600, nil},
+		{"yard", "sim:fps=5", Simulated, "fps=5", 921600, nil},
+		{"cam6", "cam.tty", Serial, "cam.tty", 921600, nil},
+		{"cam7", "sim:", Simulated, "", 921600, nil},
 	}
-	if !slices.Equal(c.Cameras, want) {
+	if !reflect.DeepEqual(c.Cameras, want) {
 		t.Errorf("got  %+v\nwant %+v", c.Cameras, want)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	f := flags(func(f *Flags) {
+		f.Ports = []string{"door=sim:", "yard=sim:"}
+		f.Sets = []string{"yard:quality=auto", "size=VGA", "quality=12", "door:log_level=4"}
+		f.AllowGetControl = true
+	})
+	c, err := f.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]Setting{
+		{{"size", "VGA", "--set size=VGA"}, {"quality", "12", "--set quality=12"}, {"log_level", "4", "--set door:log_level=4"}},
+		{{"quality", "auto", "--set yard:quality=auto"}, {"size", "VGA", "--set size=VGA"}},
+	}
+	for i, cam := range c.Cameras {
+		if !slices.Equal(cam.Settings, want[i]) {
+			t.Errorf("%s: %v, want %v", cam.ID, cam.Settings, want[i])
+		}
+	}
+	if !c.AllowGetControl {
+		t.Error("GET is not allowed")
 	}
 }
 
@@ -89,6 +114,14 @@ func TestMistakes(t *testing.T) {
 			`--baud 300: must be from 9600 to 12000000; try: leave it out to negotiate the best rate`},
 		{"viewers", func(f *Flags) { f.MaxViewers = 0 },
 			`--max-viewers 0: must be from 1 to 100000`},
+		{"set without a value", func(f *Flags) { f.Sets = []string{"quality"} },
+			`--set quality: a setting is given as KEY=VALUE or NAME:KEY=VALUE; try: --set quality=12`},
+		{"set without a key", func(f *Flags) { f.Sets = []string{"cam1:=3"} },
+			`--set cam1:=3: a setting is given as KEY=VALUE or NAME:KEY=VALUE; try: --set quality=12`},
+		{"set of no camera", func(f *Flags) { f.Sets = []string{"dor:quality=3"}; f.Ports = []string{"door=/dev/a", "yard=/dev/b"} },
+			`--set dor:quality=3: there is no camera named "dor"; try: one of door, yard`},
+		{"set twice", func(f *Flags) { f.Sets = []string{"quality=3", "cam1:quality=3", "quality=4"} },
+			`--set quality=4: "quality" is set twice`},
 		{"listen form", func(f *Flags) { f.Listen = "8080" },
 			`--listen 8080: not an address of the form host:port; try: --listen 127.0.0.1:8080`},
 		{"listen port", func(f *Flags) { f.Listen = "127.0.0.1:http" },

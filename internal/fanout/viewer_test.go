@@ -51,7 +51,7 @@ func (s *testSink) TryWrite(part []byte) (int, error) {
 var errCut = errors.New("cut short")
 
 func (s *testSink) Write(part []byte) error {
-	timer := time.NewTimer(s.take())
+	timer := time.NewTimer(max(s.take(), 1)) // see churn
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -271,25 +271,42 @@ func TestFillersKeepTheirTime(t *testing.T) {
 	})
 }
 
-// Viewers of every mode join, stall, fail and leave while the camera publishes for an hour; then the books
+// Viewers of every mode join, stall, fail and leave while the camera publishes, an hour in all; then the books
 // balance, for each and for all.
 func TestAccountingOfViewers(t *testing.T) {
+	const pieces = 12
+	var sum Account
+	for seed := range uint64(pieces) {
+		one := churn(t, seed, time.Hour/pieces)
+		for r, n := range one.Skipped {
+			sum.Skipped[r] += n
+		}
+	}
+	for r, n := range sum.Skipped {
+		if n == 0 {
+			t.Errorf("nothing was skipped as %v; the test is too tame", Reason(r))
+		}
+	}
+}
+
+// churn lets a crowd come and go for so long, and returns its account. No timer of it is due when it is made: under the race
+// detector Go 1.26 crashes now and then in runtime.(*timer).maybeRunChan when a bubble selects on such a one.
+func churn(t *testing.T, seed uint64, length time.Duration) (sum Account) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := NewHub(nil)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			random := rand.New(rand.NewPCG(1, 1))
-			for start := time.Now(); time.Since(start) < time.Hour; {
+			random := rand.New(rand.NewPCG(seed, 1))
+			for start := time.Now(); time.Since(start) < length; {
 				hub.Publish(frameOf("0123456789"))
 				time.Sleep(time.Duration(20+random.IntN(2000)) * time.Millisecond)
 			}
 		}()
-		var sum Account
 		results := make(chan Account)
 		const crowd = 12
 		for n := range uint64(crowd) {
-			random := rand.New(rand.NewPCG(2, n))
+			random := rand.New(rand.NewPCG(seed, 2+n))
 			go func() {
 				var mine Account
 				for running := true; running; {
@@ -314,7 +331,7 @@ func TestAccountingOfViewers(t *testing.T) {
 					}
 					s.filler = []byte("filler")
 					v := hub.Attach(terms, s)
-					timer := time.NewTimer(time.Duration(random.IntN(60)) * time.Second)
+					timer := time.NewTimer(time.Duration(random.IntN(60))*time.Second + 1)
 					select {
 					case <-s.ended:
 					case <-done:
@@ -346,16 +363,12 @@ func TestAccountingOfViewers(t *testing.T) {
 		if st.Transports[MJPEG].Account != sum || hub.Viewers() != 0 || hub.Rate() != 0 {
 			t.Errorf("the hub says %+v, its viewers %+v", st.Transports[MJPEG].Account, sum)
 		}
-		for r, n := range sum.Skipped {
-			if n == 0 {
-				t.Errorf("nothing was skipped as %v; the test is too tame", Reason(r))
-			}
-		}
 		synctest.Wait()
 		if st := hub.Stats(); st.FrameMemory != Headroom+10+Tailroom {
 			t.Errorf("%d bytes of frames are still held", st.FrameMemory)
 		}
 	})
+	return sum
 }
 
 // What a frame costs in allocations must not grow with the number of viewers.

@@ -75,6 +75,10 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 		views   []web.Camera
 		sources []metrics.Camera
 	)
+	settings, err := wantedSettings(cfg.Cameras)
+	if err != nil {
+		return nil, err
+	}
 	for _, cc := range cfg.Cameras {
 		open, err := opener(cc, o.Logger)
 		if err != nil {
@@ -85,10 +89,13 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 		}
 		hub := fanout.NewHub(web.Envelope)
 		cam := camera.New(camera.Options{
-			ID: cc.ID, Port: cc.Port, Open: open, Hub: hub, Baud: cc.Baud, Logger: o.Logger,
+			ID: cc.ID, Port: cc.Port, Open: open, Hub: hub, Baud: cc.Baud, Settings: settings[cc.ID], Logger: o.Logger,
 		})
 		g.cameras = append(g.cameras, cam)
-		views = append(views, web.Camera{ID: cc.ID, Hub: hub, Status: func() web.Status { return webStatus(cc.Port, cam) }})
+		views = append(views, web.Camera{
+			ID: cc.ID, Hub: hub, Controls: controls{cam},
+			Status: func() web.Status { return webStatus(cc.Port, cam) },
+		})
 		sources = append(sources, metrics.Camera{ID: cc.ID, Port: cc.Port, Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats})
 	}
 	mode, err := fanout.ParseMode(cmp.Or(cfg.Delivery.Mode, config.DefaultMode))
@@ -104,7 +111,7 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 	})
 	server = web.New(web.Options{
 		Cameras: views, Logger: o.Logger, Metrics: metrics.NewHandler(registry),
-		Version: o.Version, MaxViewers: cfg.MaxViewers,
+		Version: o.Version, MaxViewers: cfg.MaxViewers, AllowGetControl: cfg.AllowGetControl,
 		MaxViewersPerCamera: cfg.Delivery.MaxViewersPerCamera, MaxViewersPerAddress: cfg.Delivery.MaxViewersPerAddress,
 		Mode: mode, MaxFPS: cfg.Delivery.MaxFPS, LockstepTimeout: cfg.Delivery.LockstepTimeout,
 		AllPatience: cfg.Delivery.AllPatience, AllBuffer: cfg.Delivery.AllBuffer,

@@ -26,6 +26,12 @@ func webStatus(port string, cam *camera.Camera) web.Status {
 			Skipped:   s.DeviceSkipped,
 		},
 	}
+	if st.Quality >= 0 {
+		out.Quality = &st.Quality
+	}
+	if a := st.Auto; a != nil {
+		out.Auto = &web.AutoQuality{TargetFPS: a.TargetFPS, Best: a.Best, Worst: a.Worst}
+	}
 	for i, n := range s.Rejected {
 		out.Frames.Rejected[camera.Rejection(i).String()] = n
 	}

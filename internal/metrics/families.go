@@ -107,6 +107,13 @@ var (
 	frameWidth      = gauge("frame_width_pixels", "Width of the newest frame; 0 before the first.", "camera")
 	frameHeight     = gauge("frame_height_pixels", "Height of the newest frame; 0 before the first.", "camera")
 
+	cameraQuality = gauge("camera_quality", "JPEG quality of the newest frame, 0 to 63, lower is better.", "camera")
+	cameraTarget  = gauge("camera_target_fps", "Frames per second that the device moves quality for; 0 while quality is fixed.", "camera")
+	cameraBest    = gauge("camera_quality_best", "Lowest number that the device may move quality to.", "camera")
+	cameraWorst   = gauge("camera_quality_worst", "Highest number that the device may move quality to.", "camera")
+
+	deviceSettings = counter("device_settings_total", "Settings sent to the device, by what became of them.", "camera", "result")
+
 	deviceBoots       = counter("device_reboots_total", "Reboots seen.", "camera")
 	deviceSkipped     = counter("device_frames_skipped_total", "Pictures the device took and did not send: newer ones were ready first.", "camera")
 	deviceUptime      = gauge("device_uptime_seconds", "Time since the device booted.", "camera")

@@ -124,6 +124,20 @@ func collectCamera(ch chan<- prometheus.Metric, id, port string, st camera.Statu
 	frameWidth.set(ch, float64(st.Width), id)
 	frameHeight.set(ch, float64(st.Height), id)
 
+	if st.Quality >= 0 {
+		cameraQuality.set(ch, float64(st.Quality), id)
+	}
+	target := 0.0
+	if a := st.Auto; a != nil {
+		target = a.TargetFPS
+		cameraBest.set(ch, float64(a.Best), id)
+		cameraWorst.set(ch, float64(a.Worst), id)
+	}
+	cameraTarget.set(ch, target, id)
+	for i, n := range s.Settings {
+		deviceSettings.set(ch, float64(n), id, camera.SettingFate(i).String())
+	}
+
 	deviceBoots.set(ch, float64(s.Reboots), id)
 	deviceSkipped.set(ch, float64(s.DeviceSkipped), id)
 	if s.HaveDevice {

@@ -69,6 +69,10 @@ func TestZeroInitialised(t *testing.T) {
 		"camgw_client_disconnections_total":  2 * 6,
 		"camgw_client_rejections_total":      3,
 		"camgw_frames_received_total":        2,
+		"camgw_device_settings_total":        2 * int(camera.NumSettingFates),
+		"camgw_camera_target_fps":            2,
+		"camgw_camera_quality":               0, // unknown as yet
+		"camgw_camera_quality_best":          0,
 		"camgw_build_info":                   1,
 		"camgw_device_temperature_celsius":   0, // no device has told one
 		"camgw_frame_last_timestamp_seconds": 0,

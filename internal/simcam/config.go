@@ -76,6 +76,10 @@ func newSettings(o Options, baud int) *settings {
 	add(camlink.KeyLamp, 0, 0, 255, 0)
 	add(camlink.KeyChunkBytes, 0, 256, camlink.MaxChunk, camlink.ConfigReadOnly)
 	add(camlink.KeyLogLevel, int32(camlink.LevelInfo), 0, int32(camlink.LevelDebug), 0)
+	add(camlink.KeyTargetFPS, 0, 0, 10*maxFPS, 0)
+	add(camlink.KeyQualityBest, 4, 0, 63, 0)
+	add(camlink.KeyQualityWorst, 40, 0, 63, 0)
+	add(camlink.KeyAWBGain, 1, 0, 1, 0)
 	s.rated(baud)
 	return s
 }

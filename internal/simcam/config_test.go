@@ -12,7 +12,7 @@ func TestConfigGet(t *testing.T) {
 		h := connect(t, New(Options{USB: true, Width: 800, Height: 600, Quality: 20}))
 		h.link()
 		all := parse(t, camlink.ParseConfig, h.call(camlink.TypeConfigGet, nil))
-		if len(all) != int(camlink.KeyLogLevel) {
+		if len(all) != len(camlink.ConfigKeys()) {
 			t.Fatalf("%d settings, want every key", len(all))
 		}
 		for i, c := range all {

@@ -15,10 +15,14 @@ type problem struct {
 	Cause  Cause  `json:"cause,omitempty"`
 }
 
-func (s *Server) fail(w http.ResponseWriter, p problem) {
+func (p problem) complete() problem {
 	p.Type = "about:blank"
 	p.Title = http.StatusText(p.Status)
-	s.reply(w, p.Status, "application/problem+json", p)
+	return p
+}
+
+func (s *Server) fail(w http.ResponseWriter, p problem) {
+	s.reply(w, p.Status, "application/problem+json", p.complete())
 }
 
 func (s *Server) reply(w http.ResponseWriter, status int, contentType string, value any) {

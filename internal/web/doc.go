@@ -3,5 +3,5 @@
 // picture, the addresses they ask for, and what they must be sent while there is no picture.
 //
 // A stream ends when the viewer leaves, stops reading, or the server's context ends; never because a camera
-// went away. All that web knows of a camera is its frames (a [fanout.Hub]) and its [Status].
+// went away. All that web knows of a camera is its frames (a [fanout.Hub]), its [Status] and its [Controls].
 package web

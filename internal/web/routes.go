@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,10 +12,11 @@ type cameraHandler func(w http.ResponseWriter, r *http.Request, c *camera)
 
 func (s *Server) mux() *http.ServeMux {
 	mux := http.NewServeMux()
-	handle := func(pattern string, h http.HandlerFunc) {
+	only := func(pattern string, h http.HandlerFunc, methods ...string) {
 		s.routes[pattern] = true
-		mux.Handle(pattern, s.onlyReading(h))
+		mux.Handle(pattern, s.only(methods, h))
 	}
+	handle := func(pattern string, h http.HandlerFunc) { only(pattern, h, http.MethodGet, http.MethodHead) }
 	stream := func(w http.ResponseWriter, r *http.Request, c *camera) { s.stream(w, r, c, boundary) }
 
 	handle("/cam/{id}/stream.mjpg", s.byID(stream))
@@ -28,6 +30,19 @@ func (s *Server) mux() *http.ServeMux {
 	handle("/assets/{file}", s.asset)
 	handle("/api/v1/cameras", s.listCameras)
 	handle("/api/v1/cameras/{id}", s.byID(s.showCamera))
+	only("/api/v1/cameras/{id}/config", s.byID(s.config), http.MethodGet, http.MethodHead, http.MethodPatch)
+
+	control := []string{http.MethodPost}
+	if s.options.AllowGetControl {
+		control = []string{http.MethodGet, http.MethodPost}
+	}
+	only("/control", s.byIndex(0, s.control), control...)
+	only("/cam/{id}/control", s.byID(s.control), control...)
+	handle("/status", s.byIndex(0, s.webServerState))
+	handle("/cam/{id}/status", s.byID(s.webServerState))
+	handle("/capture", s.byIndex(0, s.snapshot))
+	handle("/cam/{id}/capture", s.byID(s.snapshot))
+
 	handle("/healthz", s.health)
 	handle("/readyz", s.ready)
 	if s.options.Metrics != nil {
@@ -37,20 +52,31 @@ func (s *Server) mux() *http.ServeMux {
 	return mux
 }
 
-// onlyReading lets GET and HEAD through. Nothing here changes state.
-func (s *Server) onlyReading(h http.HandlerFunc) http.Handler {
+// only lets the methods given through, and answers OPTIONS.
+func (s *Server) only(methods []string, h http.HandlerFunc) http.Handler {
+	all := strings.Join(append(slices.Clone(methods), http.MethodOptions), ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.Method {
-		case http.MethodGet, http.MethodHead:
+		switch {
+		case slices.Contains(methods, r.Method):
 			h(w, r)
-		case http.MethodOptions:
-			w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		case r.Method == http.MethodOptions:
+			w.Header().Set("Allow", all)
 			w.WriteHeader(http.StatusNoContent)
 		default:
-			w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-			s.fail(w, problem{Status: http.StatusMethodNotAllowed, Detail: "only GET, HEAD and OPTIONS are answered"})
+			w.Header().Set("Allow", all)
+			detail := "the methods here are " + all
+			if r.Method == http.MethodGet {
+				detail += "; a GET must change nothing, because any page a browser shows can send one" +
+					" (the operator may allow it all the same: --allow-get-control)"
+			}
+			s.fail(w, problem{Status: http.StatusMethodNotAllowed, Detail: detail})
 		}
 	})
+}
+
+// denyCrossOrigin answers a browser that another site has sent here to change something.
+func (s *Server) denyCrossOrigin(w http.ResponseWriter, _ *http.Request) {
+	s.fail(w, problem{Status: http.StatusForbidden, Detail: "another site asked for this change; only this gateway's own pages and programs may"})
 }
 
 func (s *Server) byID(h cameraHandler) http.HandlerFunc {

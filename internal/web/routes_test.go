@@ -30,7 +30,7 @@ var snapshotTargets = []struct {
 }{
 	{"/cam/a/snapshot.jpg", 0}, {"/cam/b/snapshot.jpg", 1}, {"/snapshot.jpg", 0}, {"/snapshot.jpg?cacheBust=7", 0},
 	{"/jpg", 0}, {"/?action=snapshot", 0}, {"/?action=snapshot_1", 1}, {"/webcam/?action=snapshot", 0},
-	{"/?action=snapshot?x=y", 0},
+	{"/?action=snapshot?x=y", 0}, {"/capture", 0}, {"/capture?_cb=1", 0}, {"/cam/b/capture", 1},
 }
 
 func TestEveryAddressOfAStream(t *testing.T) {

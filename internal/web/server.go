@@ -22,6 +22,8 @@ type Camera struct {
 	ID     string        // letters, digits, - and _; part of its addresses
 	Hub    *fanout.Hub   // made with [Envelope]
 	Status func() Status // its present state; called often and from many goroutines
+
+	Controls Controls // nil: it has no settings that can be reached
 }
 
 // Options are what a server is made of. The zero value of each has the meaning given.
@@ -30,6 +32,8 @@ type Options struct {
 	Logger  *slog.Logger // nil: silent
 	Metrics http.Handler // answers /metrics; nil: there is none
 	Version string       // shown by the API
+
+	AllowGetControl bool // /control changes settings by GET too
 
 	MaxViewers           int // streams and waiting snapshots at once; 0: 512
 	MaxViewersPerCamera  int // of them; 0: no bound of its own
@@ -54,6 +58,8 @@ type Server struct {
 	log     *slog.Logger
 	routes  map[string]bool
 	handler http.Handler
+
+	crossOrigin *http.CrossOriginProtection // of everything that changes state
 
 	// Anybody, atomically.
 	connections atomic.Int64
@@ -86,7 +92,8 @@ func New(o Options) *Server {
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
 	o.RepeatAfter = cmp.Or(o.RepeatAfter, time.Second)
 	o.StaleAfter = cmp.Or(o.StaleAfter, 3*time.Second)
-	s := &Server{options: o, log: o.Logger, routes: make(map[string]bool)}
+	s := &Server{options: o, log: o.Logger, routes: make(map[string]bool), crossOrigin: http.NewCrossOriginProtection()}
+	s.crossOrigin.SetDenyHandler(http.HandlerFunc(s.denyCrossOrigin))
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -99,7 +106,7 @@ func New(o Options) *Server {
 		seen[c.ID] = true
 		s.cameras = append(s.cameras, &camera{Camera: c})
 	}
-	s.handler = s.guard(s.mux())
+	s.handler = s.guard(s.crossOrigin.Handler(s.mux()))
 	return s
 }
 

@@ -23,7 +23,7 @@ func (r Rejection) String() string {
 // Request is what requests are counted by. All three come from closed lists, whatever clients send.
 type Request struct {
 	Route  string // pattern of the route, "/" for everything that has none
-	Method string // GET, HEAD, POST, PUT, DELETE, OPTIONS or other
+	Method string // GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS or other
 	Code   int    // status answered
 }
 
@@ -108,7 +108,7 @@ func (c *requestCounts) snapshot() map[Request]uint64 {
 
 func foldMethod(method string) string {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
 		return method
 	}
 	return "other"

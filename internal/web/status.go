@@ -65,6 +65,13 @@ type Device struct {
 	TestCard    bool   `json:"test_card"` // the pictures are drawn, not taken
 }
 
+// AutoQuality is what a camera moves its quality for.
+type AutoQuality struct {
+	TargetFPS float64 `json:"target_fps"`
+	Best      int     `json:"quality_best"` // the range of quality
+	Worst     int     `json:"quality_worst"`
+}
+
 // FrameCounts is what became of the frames of one camera. Received is Published plus all of Rejected.
 type FrameCounts struct {
 	Received  uint64            `json:"received"`
@@ -85,8 +92,11 @@ type Status struct {
 	Baud   int     `json:"baud"`   // 0: none (USB) or unknown
 	Device *Device `json:"device"` // nil: never heard of
 
-	Width        int         `json:"width"`
-	Height       int         `json:"height"`
+	Width   int          `json:"width"`
+	Height  int          `json:"height"`
+	Quality *int         `json:"quality"`      // 0-63, lower is better; nil: unknown
+	Auto    *AutoQuality `json:"auto_quality"` // nil: quality is fixed, or unknown
+
 	FPS          float64     `json:"fps"`
 	Frames       FrameCounts `json:"frames"`
 	Viewers      int         `json:"viewers"`

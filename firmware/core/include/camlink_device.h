@@ -10,6 +10,7 @@
 
 #include "camlink.h"
 #include "camlink_mailbox.h"
+#include "camlink_rate_control.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -81,11 +82,13 @@ struct camlink_platform {
     void (*sensor)(void *ctx, bool awake);
     /* Gives a picture taken from the mailbox back to its owner. */
     void (*frame_release)(void *ctx, struct camlink_frame *f);
-    /* Number of configuration items, and item i (< count). Optional (with config_set). Keys 29 (chunk_bytes) and 30
-     * (log_level) are the link's own: items with these keys are hidden. Items flagged READ_ONLY are never set. */
+    /* Number of configuration items, and item i (< count). Optional (with config_set). Keys 29 (chunk_bytes), 30
+     * (log_level) and 31 to 33 (rate control) are the link's own: items with these keys are hidden. Items flagged
+     * READ_ONLY are never set. */
     size_t (*config_count)(void *ctx);
     void (*config_get)(void *ctx, size_t i, struct camlink_config_item *item);
-    /* Sets item i to value, clamped as need be; flags as in CONFIG_SET; fills in item with what is effective. */
+    /* Sets item i to value, clamped as need be; flags as in CONFIG_SET; fills in item with what is effective. Rate
+     * control sets key 2 (quality) often, with flags 0. */
     void (*config_set)(void *ctx, size_t i, int32_t value, uint16_t flags, struct camlink_config_item *item);
     void (*health)(void *ctx, struct camlink_health *h);
     /* Reboots; mode as in RESET. Called once the answer has left the wire. False: it failed, and the host is told. May
@@ -123,6 +126,10 @@ bool camlink_device_linked(const struct camlink_device *d);
 
 /* The rate the line has now as far as the link knows; 0 on USB. */
 uint32_t camlink_device_baud(const struct camlink_device *d);
+
+/* How many microseconds apart captures are wanted; 0: as fast as the camera makes them. Follows key 31: look after each
+ * poll. A camera that is faster loses what comes too early; each picture should carry the quality it was taken with. */
+uint32_t camlink_device_interval_us(const struct camlink_device *d);
 
 #ifdef __cplusplus
 }

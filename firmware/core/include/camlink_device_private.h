@@ -77,6 +77,10 @@ struct camlink_device {
     bool in_credit;
     uint64_t awake_us, dry_us; /* woke up; ran out of credit */
 
+    /* Rate control: the frame rate held by moving quality. */
+    struct camlink_rate_control rate_control;
+    uint32_t begin_bytes; /* tx_bytes at begin_us */
+
     /* Rate. */
     uint32_t baud_now, baud_target, baud_proven, baud_wanted;
     uint32_t baud_token, baud_confirm_ms;

@@ -49,6 +49,7 @@ void camlink_device_init(struct camlink_device *d, const struct camlink_platform
     forget_credit(d);
     camlink_decoder_init(&d->decoder, d->rx, sizeof d->rx, NULL, 0);
     camlink_rate_init(d);
+    camlink_rate_control_init(&d->rate_control);
 }
 
 static void schedule_hello(struct camlink_device *d, uint64_t now)

@@ -1,7 +1,7 @@
-/* CONFIG: the platform's settings, and the two that are the link's own. */
+/* CONFIG: the platform's settings, and those that are the link's own. */
 #include "camlink_device_internal.h"
 
-enum config_key { KEY_CHUNK_BYTES = 29, KEY_LOG_LEVEL = 30 };
+enum config_key { KEY_CHUNK_BYTES = 29, KEY_LOG_LEVEL = 30, OWN_FIRST = 29, OWN_LAST = 33 };
 
 enum config_size { ITEM_SIZE = 16, GET_SIZE = 2, SET_SIZE = 8 };
 
@@ -31,11 +31,11 @@ static bool own_item(const struct camlink_device *d, uint16_t key, struct camlin
         *item = (struct camlink_config_item){.key = key, .value = d->log_level, .max = CAMLINK_LOG_HIGHEST};
         return true;
     default:
-        return false;
+        return camlink_pace_item(d, key, item);
     }
 }
 
-static bool platform_item(const struct camlink_device *d, uint16_t key, size_t *index, struct camlink_config_item *item)
+bool camlink_config_find(const struct camlink_device *d, uint16_t key, size_t *index, struct camlink_config_item *item)
 {
     size_t n = item_count(d);
     for (size_t i = 0; i < n; i++) {
@@ -70,7 +70,7 @@ static size_t put_all(struct camlink_device *d)
             at += ITEM_SIZE;
         }
     }
-    for (uint16_t key = KEY_CHUNK_BYTES; key <= KEY_LOG_LEVEL; key++) {
+    for (uint16_t key = OWN_FIRST; key <= OWN_LAST; key++) {
         if (own_item(d, key, &own)) {
             put_item(d, at, &own);
             at += ITEM_SIZE;
@@ -89,7 +89,7 @@ size_t camlink_config_get(struct camlink_device *d, const uint8_t *keys, size_t 
         uint16_t key = camlink_get16(keys + i);
         struct camlink_config_item item;
         size_t index;
-        if (!own_item(d, key, &item) && !platform_item(d, key, &index, &item)) {
+        if (!own_item(d, key, &item) && !camlink_config_find(d, key, &index, &item)) {
             item = (struct camlink_config_item){.key = key, .flags = CAMLINK_CONFIG_UNSUPPORTED};
         }
         put_item(d, at, &item);
@@ -97,14 +97,30 @@ size_t camlink_config_get(struct camlink_device *d, const uint8_t *keys, size_t 
     return at;
 }
 
-static void set_log_level(struct camlink_device *d, int32_t value, struct camlink_config_item *item)
+static void set_own(struct camlink_device *d, int32_t value, struct camlink_config_item *item)
 {
-    int32_t level = value < item->min ? item->min : value > item->max ? item->max : value;
-    camlink_log_set_level(d, (uint8_t)level);
-    item->value = level;
-    if (level != value) {
+    int32_t effective = value < item->min ? item->min : value > item->max ? item->max : value;
+    if (item->key == KEY_LOG_LEVEL) {
+        camlink_log_set_level(d, (uint8_t)effective);
+    } else {
+        camlink_pace_set(d, item->key, effective);
+    }
+    item->value = effective;
+    if (effective != value) {
         item->flags |= CAMLINK_CONFIG_CLAMPED;
     }
+}
+
+static void set_platform(struct camlink_device *d, size_t index, uint16_t flags, int32_t value,
+                         struct camlink_config_item *item)
+{
+    uint16_t key = item->key;
+    int32_t allowed = camlink_pace_allows(d, key, value);
+    d->p->config_set(d->ctx, index, allowed, flags, item);
+    if (allowed != value) {
+        item->flags |= CAMLINK_CONFIG_CLAMPED;
+    }
+    camlink_pace_changed(d, key);
 }
 
 static void set_item(struct camlink_device *d, uint16_t key, uint16_t flags, int32_t value,
@@ -112,15 +128,15 @@ static void set_item(struct camlink_device *d, uint16_t key, uint16_t flags, int
 {
     size_t index;
     if (own_item(d, key, item)) {
-        if (key == KEY_LOG_LEVEL) {
-            set_log_level(d, value, item);
+        if ((item->flags & CAMLINK_CONFIG_READ_ONLY) == 0) {
+            set_own(d, value, item);
         }
-    } else if (!platform_item(d, key, &index, item)) {
+    } else if (!camlink_config_find(d, key, &index, item)) {
         *item = (struct camlink_config_item){.key = key, .flags = CAMLINK_CONFIG_UNSUPPORTED};
     } else if (d->p->config_set == NULL) {
         item->flags |= CAMLINK_CONFIG_READ_ONLY;
     } else if ((item->flags & CAMLINK_CONFIG_READ_ONLY) == 0) {
-        d->p->config_set(d->ctx, index, value, flags, item);
+        set_platform(d, index, flags, value, item);
     }
 }
 

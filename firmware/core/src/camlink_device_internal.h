@@ -65,6 +65,19 @@ void camlink_pictures_start_abort(struct camlink_device *d);
 bool camlink_pictures_deadline(const struct camlink_device *d, uint64_t *due_us);
 uint32_t camlink_pictures_chunk_size(const struct camlink_device *d);
 
+/* camlink_device_pace.c */
+/* Rate control's keys, as CONFIG shows them. False: key is not one of them. */
+bool camlink_pace_item(const struct camlink_device *d, uint16_t key, struct camlink_config_item *item);
+void camlink_pace_set(struct camlink_device *d, uint16_t key, int32_t value);
+/* The nearest to value that the host may set key to. */
+int32_t camlink_pace_allows(const struct camlink_device *d, uint16_t key, int32_t value);
+/* The host set a key of the platform's. */
+void camlink_pace_changed(struct camlink_device *d, uint16_t key);
+/* Whether f is sent. False: skipped and counted; f is still the caller's. */
+bool camlink_pace_admit(struct camlink_device *d, const struct camlink_frame *f, uint64_t now);
+void camlink_pace_begun(struct camlink_device *d, uint64_t now);
+void camlink_pace_sent(struct camlink_device *d);
+
 /* camlink_device_requests.c */
 void camlink_requests_put(struct camlink_device *d, const struct camlink_packet *packet, uint64_t now);
 /* Starts the next packet that the oldest request calls for. False: there is none. */
@@ -78,6 +91,8 @@ bool camlink_requests_understands(const struct camlink_packet *packet);
 /* Write the CONFIG answer to keys or items into scratch; return its length. */
 size_t camlink_config_get(struct camlink_device *d, const uint8_t *keys, size_t len);
 size_t camlink_config_set(struct camlink_device *d, const uint8_t *items, size_t len);
+/* The platform's item with this key. False: it has none. */
+bool camlink_config_find(const struct camlink_device *d, uint16_t key, size_t *index, struct camlink_config_item *item);
 
 /* camlink_device_rate.c */
 void camlink_rate_init(struct camlink_device *d);

@@ -120,7 +120,7 @@ void camlink_pictures_start_abort(struct camlink_device *d)
 }
 
 /* The newest picture fit to be sent, or NULL. */
-static struct camlink_frame *take_picture(struct camlink_device *d)
+static struct camlink_frame *take_picture(struct camlink_device *d, uint64_t now)
 {
     count_replaced(d);
     struct camlink_frame *f = camlink_mailbox_take(d->mailbox);
@@ -131,7 +131,7 @@ static struct camlink_frame *take_picture(struct camlink_device *d)
         d->skipped_credit++;
     } else if (f->len == 0 || f->len > d->id->max_frame) {
         d->bad_frames++;
-    } else {
+    } else if (camlink_pace_admit(d, f, now)) {
         return f;
     }
     skip(d, f);
@@ -143,7 +143,7 @@ static bool start_begin(struct camlink_device *d, uint64_t now)
     if (!has_credit(d) || (paced(d) && !camlink_reached(now, begin_due(d)))) {
         return false;
     }
-    struct camlink_frame *f = take_picture(d);
+    struct camlink_frame *f = take_picture(d, now);
     if (f == NULL) {
         return false;
     }
@@ -152,6 +152,7 @@ static bool start_begin(struct camlink_device *d, uint64_t now)
     d->frame_offset = 0;
     d->begun = true;
     d->begin_us = now;
+    camlink_pace_begun(d, now);
     uint8_t *b = d->scratch;
     camlink_put32(b, d->frame_no);
     camlink_put32(b + 4, f->len);

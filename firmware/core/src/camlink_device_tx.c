@@ -62,6 +62,7 @@ static void finish(struct camlink_device *d)
         break;
     case CAMLINK_AFTER_LAST_CHUNK:
         d->frames_sent++;
+        camlink_pace_sent(d);
         d->abort_due = false;
         camlink_pictures_release(d);
         break;

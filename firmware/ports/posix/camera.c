@@ -137,13 +137,27 @@ static uint64_t period_ns(const struct camera *c)
 {
     uint64_t by_fps = (uint64_t)(1e9 / c->options->fps);
     uint64_t by_host = (uint64_t)settings_get(c->settings, SET_MIN_INTERVAL_MS) * NS_PER_MS;
-    return by_fps > by_host ? by_fps : by_host;
+    uint64_t by_pace = atomic_load_explicit(&c->interval_us, memory_order_relaxed) * UINT64_C(1000);
+    uint64_t period = by_fps > by_host ? by_fps : by_host;
+    return period > by_pace ? period : by_pace;
 }
 
-static void capture(struct camera *c, const struct camera_view *v)
+/* What the next picture is taken with: pictures already in the pipeline keep the quality they were begun with. */
+static uint8_t quality_now(struct camera *c, bool first)
+{
+    uint8_t set = (uint8_t)settings_get(c->settings, SET_QUALITY);
+    if (first) {
+        memset(c->qualities, set, sizeof c->qualities);
+    }
+    memmove(c->qualities + 1, c->qualities, CAMERA_PIPELINE_MAX);
+    c->qualities[0] = set;
+    return c->qualities[c->options->pipeline];
+}
+
+static void capture(struct camera *c, const struct camera_view *v, bool first)
 {
     struct camera_buffer *b = camera_take(c);
-    struct shot shot = {.data = b->data, .quality = (uint8_t)settings_get(c->settings, SET_QUALITY)};
+    struct shot shot = {.data = b->data, .quality = quality_now(c, first)};
     uint64_t begun = clock_ns();
     bool good = c->options->frames != NULL ? folder_shoot(&c->folder, &shot) : testcard_shoot(&c->card, &shot);
     if (good) {
@@ -156,8 +170,9 @@ static void capture(struct camera *c, const struct camera_view *v)
 
 void camera_by_clock(struct camera *c)
 {
-    uint64_t due = CLOCK_NEVER;
+    uint64_t due = CLOCK_NEVER, last = 0;
     uint32_t epoch = 0;
+    bool first = true;
     for (;;) {
         (void)camera_wait(c, -1, due);
         struct camera_view v = camera_look(c);
@@ -170,10 +185,16 @@ void camera_by_clock(struct camera *c)
         } else if (due == CLOCK_NEVER || v.epoch != epoch) {
             /* The first exposure after standby takes its time. */
             due = now + clock_earlier(period_ns(c), 100 * NS_PER_MS);
+            last = due;
+            first = true;
         } else if (now >= due) {
-            capture(c, &v);
+            last = due;
+            capture(c, &v, first);
+            first = false;
             uint64_t period = period_ns(c), after = clock_ns();
             due = due + period > after ? due + period : after;
+        } else {
+            due = clock_earlier(due, last + period_ns(c)); /* the pace may have changed */
         }
         epoch = v.epoch;
     }
@@ -223,7 +244,7 @@ bool camera_start(struct camera *c, const struct options *o, const struct settin
 {
     *c = (struct camera){.options = o, .settings = s, .counters = k};
     rng_seed(&c->rng, o->seed, 5);
-    testcard_init(&c->card, s, o->seed);
+    testcard_init(&c->card, s, o);
     camlink_mailbox_init(&c->mailbox);
     pthread_mutex_init(&c->lock, NULL);
     if (!prepare(c, o)) {
@@ -279,6 +300,13 @@ void camera_release(struct camera *c, struct camlink_frame *f)
 {
     struct camera_buffer *b = f->owner;
     camera_drop(c, b);
+}
+
+void camera_pace(struct camera *c, uint32_t interval_us)
+{
+    if (atomic_exchange_explicit(&c->interval_us, interval_us, memory_order_relaxed) != interval_us) {
+        raise_event(c->wake);
+    }
 }
 
 void camera_finish(struct camera *c)

@@ -20,6 +20,9 @@
  * beyond. */
 #define CAMERA_BUFFERS 5
 
+/* Buffers that a camera may have filled ahead. */
+#define CAMERA_PIPELINE_MAX 3
+
 struct camera_buffer {
     struct camlink_frame frame; /* owner points back here */
     enum camera_state { BUFFER_FREE, BUFFER_FILLING, BUFFER_OUT } state;
@@ -31,8 +34,9 @@ struct camera {
     const struct settings *settings;
     struct counters *counters;
     struct camlink_mailbox mailbox;
-    int ready; /* eventfd: a picture entered the mailbox */
-    int wake;  /* eventfd: the thread shall look at what is below */
+    int ready;                         /* eventfd: a picture entered the mailbox */
+    int wake;                          /* eventfd: the thread shall look at what is below */
+    atomic_uint_least32_t interval_us; /* captures are wanted so far apart; 0: as fast as they can be made */
 
     /* Under the lock. */
     pthread_mutex_t lock;
@@ -45,6 +49,7 @@ struct camera {
     pthread_t thread;
     struct rng rng;
     uint32_t next_bad;
+    uint8_t qualities[CAMERA_PIPELINE_MAX + 1]; /* of the last captures, as they were set; the newest first */
     struct testcard card;
     struct folder folder;
 };
@@ -57,6 +62,8 @@ void camera_stop(struct camera *c);
 void camera_reboot(struct camera *c, uint64_t boot_ns);
 void camera_sensor(struct camera *c, bool awake);
 void camera_release(struct camera *c, struct camlink_frame *f);
+/* Rate control asks for captures so far apart, but the sensor is no faster than --fps. */
+void camera_pace(struct camera *c, uint32_t interval_us);
 /* No more pictures, for good. */
 void camera_finish(struct camera *c);
 /* The ready event was acted upon. */

@@ -252,9 +252,11 @@ static uint64_t reboot_gap_ns(const struct device *d)
     return d->options->reboot_every > 0 ? (uint64_t)(d->options->reboot_every * 1e9) : CLOCK_NEVER;
 }
 
-static void picture_sent(void *ctx)
+static void picture_sent(void *ctx, uint64_t captured_us)
 {
     struct device *d = ctx;
+    uint64_t left = wire_left_ns(&d->wire);
+    ages_add(&d->ages, platform_now_us(d) + left / 1000 - captured_us, camlink_device_interval_us(&d->core));
     if (device_finished(d)) {
         camera_finish(&d->camera);
     }
@@ -356,6 +358,7 @@ static void poll_core(struct device *d, uint64_t now)
         return;
     }
     d->core_due_ns = now + camlink_device_poll(&d->core) * NS_PER_MS;
+    camera_pace(&d->camera, camlink_device_interval_us(&d->core));
     if (d->reset_wanted) {
         device_reboot(d, BOOT_SOFTWARE);
         return;

@@ -5,6 +5,7 @@
 #ifndef HOSTCAM_DEVICE_H
 #define HOSTCAM_DEVICE_H
 
+#include "ages.h"
 #include "camera.h"
 #include "camlink_device.h"
 #include "counters.h"
@@ -32,6 +33,7 @@ struct device {
     struct wire wire;
     struct tap tap;
     struct noise noise;
+    struct ages ages;
 
     enum power power;
     uint64_t boot_ns;       /* when the device clock was 0 */

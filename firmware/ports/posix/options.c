@@ -27,7 +27,14 @@ static const char help_text[] =
     "  --frames DIR         play the *.jpg and *.jpeg of DIR in name order, again and again\n"
     "  --frames -           send the JPEGs that come on standard input, the newest first\n"
     "                       (neither: a moving test card, drawn at the size and quality the host sets)\n"
-    "  --fps N              captures per second (10); standard input sets its own pace\n"
+    "  --scene card|calm|busy|cut\n"
+    "                       what the test card shows: bars, a blank wall, foliage of four times its bytes at the\n"
+    "                       same quality, or wall and foliage in turn (card)\n"
+    "  --scene-every S      seconds from cut to cut (5)\n"
+    "  --fps N              captures per second at most (10): rate control may ask for fewer; standard input sets\n"
+    "                       its own pace\n"
+    "  --pipeline N         captures that still come with the old quality after a change, 0-3 (0); a camera that\n"
+    "                       fills buffers ahead has 1 to 3\n"
     "  --size WxH           size at boot (640x480)\n"
     "  --quality Q          quality at boot, 0-63, lower is better (12)\n"
     "  --count N            stop capturing once N pictures were sent; the link stays\n"
@@ -58,9 +65,11 @@ static const char help_text[] =
     "    bad_jpeg_no_eoi, bad_jpeg_padding, bad_jpeg_empty, bad_jpeg_cut: pictures\n"
     "    stalls, reboots, noise_lines, unplugs\n"
     "    bytes_out: left the transmit pin; bytes_lost: of those, nobody listened; bytes_in: received\n"
+    "    frames_late: pictures whose last byte left more than two frame times after capture; 0 without rate control\n"
     "  and says how things are now:\n"
     "    linked, sensor_awake, port_open: true or false; baud_now: the device's rate, 0 on USB;\n"
-    "    host_baud: the rate set on the other end; boot_id; seed; uptime_s: of the process\n"
+    "    host_baud: the rate set on the other end; boot_id; seed; uptime_s: of the process; quality;\n"
+    "    frame_age_p99_ms, frame_age_max_ms: from capture to the last byte sent, of the newest 512 pictures\n"
     "\n"
     "Signals\n"
     "  SIGHUP reboot, SIGUSR1 unplug, SIGUSR2 plug in again, SIGTERM and SIGINT exit\n";
@@ -72,7 +81,10 @@ enum option_id {
     OPT_ONE_WAY,
     OPT_BAUD_MAX,
     OPT_FRAMES,
+    OPT_SCENE,
+    OPT_SCENE_EVERY,
     OPT_FPS,
+    OPT_PIPELINE,
     OPT_SIZE,
     OPT_QUALITY,
     OPT_COUNT,
@@ -104,7 +116,10 @@ static const struct option long_options[] = {
     {"one-way", required_argument, NULL, OPT_ONE_WAY},
     {"baud-max", required_argument, NULL, OPT_BAUD_MAX},
     {"frames", required_argument, NULL, OPT_FRAMES},
+    {"scene", required_argument, NULL, OPT_SCENE},
+    {"scene-every", required_argument, NULL, OPT_SCENE_EVERY},
     {"fps", required_argument, NULL, OPT_FPS},
+    {"pipeline", required_argument, NULL, OPT_PIPELINE},
     {"size", required_argument, NULL, OPT_SIZE},
     {"quality", required_argument, NULL, OPT_QUALITY},
     {"count", required_argument, NULL, OPT_COUNT},
@@ -189,6 +204,19 @@ static bool parse_mac(const char *s, uint8_t mac[6])
     return true;
 }
 
+static bool parse_scene(const char *s, enum scene_kind *out)
+{
+    static const char *const names[] = {
+        [SCENE_CARD] = "card", [SCENE_CALM] = "calm", [SCENE_BUSY] = "busy", [SCENE_CUT] = "cut"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(s, names[i]) == 0) {
+            *out = (enum scene_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool parse_tlv(const char *s, const char **out)
 {
     *out = s;
@@ -217,6 +245,15 @@ static bool apply(struct options *o, int id, const char *arg, const char **expec
         o->frames = arg;
         *expect = "a folder or -";
         return arg[0] != '\0';
+    case OPT_SCENE:
+        *expect = "card, calm, busy or cut";
+        return parse_scene(arg, &o->scene);
+    case OPT_SCENE_EVERY:
+        *expect = "seconds, 0.1 to 86400";
+        return parse_real(arg, 0.1, 86400, &o->scene_every);
+    case OPT_PIPELINE:
+        *expect = "a number from 0 to 3";
+        return parse_u32(arg, 0, 3, &o->pipeline);
     case OPT_FPS:
         *expect = "a number from 0.01 to 1000";
         return parse_real(arg, 0.01, 1000, &o->fps);
@@ -327,6 +364,7 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
         .width = 640,
         .height = 480,
         .quality = 12,
+        .scene_every = 5,
         .board = "hostcam",
         .sensor = "OV2640",
     };

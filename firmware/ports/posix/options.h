@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What the test card shows. */
+enum scene_kind { SCENE_CARD, SCENE_CALM, SCENE_BUSY, SCENE_CUT };
+
 struct options {
     /* Port. */
     const char *link; /* NULL: no symlink */
@@ -15,8 +18,11 @@ struct options {
     const char *frames; /* NULL: test card; "-": standard input; else a folder */
     double fps;
     uint16_t width, height;
-    int32_t quality; /* Espressif's 0-63, lower is better */
-    uint64_t count;  /* 0: no end */
+    int32_t quality;       /* Espressif's 0-63, lower is better */
+    uint32_t pipeline;     /* captures that still come with the old quality after a change */
+    enum scene_kind scene; /* SCENE_CUT: ... */
+    double scene_every;    /* ... calm and busy in turn, for so many seconds each */
+    uint64_t count;        /* 0: no end */
     bool exit_after_count;
     /* Identity. */
     const char *board, *sensor, *name;

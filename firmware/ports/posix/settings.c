@@ -47,6 +47,7 @@ static const struct {
     {SET_DENOISE, 0, 0, 8, 0, NOT_OV2640},
     {SET_XCLK_HZ, CAMLINK_CONFIG_READ_ONLY, 20000000, 20000000, 20000000, EVERY_SENSOR},
     {SET_LAMP, 0, 0, 255, 0, EVERY_SENSOR},
+    {SET_AWB_GAIN, 0, 0, 1, 1, EVERY_SENSOR},
 };
 #define ITEMS (sizeof table / sizeof table[0])
 

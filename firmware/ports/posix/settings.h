@@ -41,7 +41,8 @@ enum setting {
     SET_DENOISE = 26,
     SET_XCLK_HZ = 27,
     SET_LAMP = 28,
-    SETTINGS_END, /* 29 and 30 are the core's own */
+    SET_AWB_GAIN = 34, /* 29 to 33 are the core's own */
+    SETTINGS_END,
 };
 
 struct settings {

@@ -12,7 +12,7 @@ struct shot {
     uint8_t *data; /* room for SHOT_MAX bytes */
     size_t len;
     uint16_t width, height; /* 0: unknown */
-    uint8_t quality;        /* as the settings have it */
+    uint8_t quality;        /* what it is taken with; set before */
 };
 
 #endif

@@ -53,6 +53,9 @@ static void put_object(FILE *f, const struct device *d, uint64_t started_ns)
     bool running = d->power == POWER_RUNNING;
     fputc('{', f);
     put_counters(f, d);
+    fprintf(f, "\"quality\":%d,\"frames_late\":%" PRIu64 ",", (int)settings_get(&d->settings, SET_QUALITY),
+            d->ages.late);
+    fprintf(f, "\"frame_age_p99_ms\":%.1f,\"frame_age_max_ms\":%.1f,", ages_ms(&d->ages, 99), ages_ms(&d->ages, 100));
     fprintf(f, "\"linked\":%s,", truth(running && camlink_device_linked(&d->core)));
     fprintf(f, "\"sensor_awake\":%s,", truth(d->awake));
     fprintf(f, "\"port_open\":%s,", truth(d->pty->open));

@@ -2,10 +2,18 @@
 
 #include <string.h>
 
-enum { OFFSET_TYPE = 3, OFFSET_LEN = 6, OFFSET_HCRC = 10, OFFSET_TOTAL = 4, CHUNK_PREFIX = 4, PCRC = 4 };
+enum {
+    OFFSET_TYPE = 3,
+    OFFSET_LEN = 6,
+    OFFSET_HCRC = 10,
+    OFFSET_TOTAL = 4,
+    OFFSET_CAPTURED = 8,
+    CHUNK_PREFIX = 4,
+    PCRC = 4
+};
 
 void tap_init(struct tap *t, struct ring *fifo, struct counters *c, double truncate, uint64_t seed,
-              void (*sent)(void *), void *ctx)
+              void (*sent)(void *, uint64_t), void *ctx)
 {
     *t = (struct tap){.fifo = fifo, .counters = c, .truncate = truncate, .sent = sent, .ctx = ctx};
     rng_seed(&t->rng, seed, 2);
@@ -55,7 +63,7 @@ static void end_packet(struct tap *t)
     } else if (type == CAMLINK_FRAME_CHUNK && last) {
         t->cut = false;
         count(&t->counters->sent, 1);
-        t->sent(t->ctx);
+        t->sent(t->ctx, camlink_get64(t->begin + OFFSET_CAPTURED));
     }
 }
 

@@ -15,17 +15,17 @@
 struct tap {
     struct ring *fifo;
     struct counters *counters;
-    void (*sent)(void *ctx); /* the last chunk of a picture is handed over */
+    void (*sent)(void *ctx, uint64_t captured_us); /* the last chunk of a picture is handed over */
     void *ctx;
     double truncate;
     struct rng rng;
 
     /* The packet under way. */
     uint8_t head[CAMLINK_HEADER_SIZE];
-    size_t have;      /* bytes of the header seen; they enter the FIFO together */
-    size_t left;      /* bytes still to come after the header */
-    size_t pass;      /* of those, how many reach the FIFO */
-    uint8_t begin[8]; /* start of a FRAME_BEGIN payload */
+    size_t have;       /* bytes of the header seen; they enter the FIFO together */
+    size_t left;       /* bytes still to come after the header */
+    size_t pass;       /* of those, how many reach the FIFO */
+    uint8_t begin[16]; /* start of a FRAME_BEGIN payload */
     /* The picture under way. */
     bool cut;        /* its transmission stops ... */
     uint32_t cut_at; /* ... at this byte */
@@ -33,7 +33,7 @@ struct tap {
 };
 
 void tap_init(struct tap *t, struct ring *fifo, struct counters *c, double truncate, uint64_t seed,
-              void (*sent)(void *), void *ctx);
+              void (*sent)(void *, uint64_t), void *ctx);
 
 /* Takes up to n bytes of the core's; returns how many. */
 size_t tap_write(struct tap *t, const uint8_t *p, size_t n);

@@ -1,5 +1,6 @@
 #include "testcard.h"
 
+#include "clock.h"
 #include "font.h"
 
 #include <math.h>
@@ -13,10 +14,14 @@
 #define MAX_WIDTH 1600
 #define TEXT_LINES 2
 
+/* The grey of the wall. */
+#define WALL 128
+
 enum effect { EFFECT_NONE, EFFECT_NEGATIVE, EFFECT_GREY, EFFECT_RED, EFFECT_GREEN, EFFECT_BLUE, EFFECT_SEPIA };
 
 /* What one picture looks like. */
 struct scene {
+    enum scene_kind kind; /* never SCENE_CUT */
     int width, height;
     int scale; /* of the text */
     char text[TEXT_LINES][48];
@@ -35,11 +40,14 @@ static uint8_t clamp(int v)
 
 /* ---- Composition -------------------------------------------------------------------------- */
 
-void testcard_init(struct testcard *t, const struct settings *s, uint64_t seed)
+void testcard_init(struct testcard *t, const struct settings *s, const struct options *o)
 {
     t->settings = s;
+    t->scene = o->scene;
+    t->started_ns = clock_ns();
+    t->scene_ns = (uint64_t)(o->scene_every * 1e9);
     t->number = 0;
-    rng_seed(&t->rng, seed, 4);
+    rng_seed(&t->rng, o->seed, 4);
     for (size_t i = 0; i < sizeof t->grain; i++) {
         /* Two draws: more often faint than strong. */
         t->grain[i] = (int8_t)((int)rng_below(&t->rng, 7) + (int)rng_below(&t->rng, 7) - 6);
@@ -66,13 +74,25 @@ static void make_text(struct scene *c, uint32_t number, int quality)
     snprintf(c->text[0], sizeof c->text[0], "#%06u %02d:%02d:%02d.%03d", number % 1000000u, day.tm_hour, day.tm_min,
              day.tm_sec, (int)(now.tv_nsec / 1000000));
     snprintf(c->text[1], sizeof c->text[1], "%dX%d Q%d", c->width, c->height, quality);
-    c->scale = c->width / (FONT_WIDTH * 26) > 0 ? c->width / (FONT_WIDTH * 26) : 1;
+    /* Glyphs have hard edges, which a wall has not. */
+    int wide = c->width / (FONT_WIDTH * (c->kind == SCENE_CARD ? 26 : 104));
+    c->scale = wide > 0 ? wide : 1;
 }
 
-static void compose(struct scene *c, const struct settings *s, uint32_t number)
+static enum scene_kind scene_now(const struct testcard *t)
 {
+    if (t->scene != SCENE_CUT) {
+        return t->scene;
+    }
+    return (clock_ns() - t->started_ns) / t->scene_ns % 2 == 0 ? SCENE_CALM : SCENE_BUSY;
+}
+
+static void compose(struct scene *c, const struct testcard *t, int quality)
+{
+    const struct settings *s = t->settings;
     uint32_t size = (uint32_t)settings_get(s, SET_SIZE);
     *c = (struct scene){
+        .kind = scene_now(t),
         .width = (int)(size >> 16),
         .height = (int)(size & 0xFFFF),
         .bars_only = settings_get(s, SET_COLORBAR) != 0,
@@ -81,12 +101,12 @@ static void compose(struct scene *c, const struct settings *s, uint32_t number)
         .saturation = 256 + 96 * settings_get(s, SET_SATURATION),
         .effect = settings_get(s, SET_EFFECT),
     };
-    double turn = number * 0.05;
-    c->ball_r = c->height / 8;
+    double turn = t->number * 0.05;
+    c->ball_r = c->kind == SCENE_CARD ? c->height / 8 : c->height / 16;
     c->ball_x = (int)((0.5 + 0.4 * sin(turn)) * c->width);
     c->ball_y = (int)((0.55 + 0.3 * cos(turn * 0.7)) * c->height);
     make_tone(c->tone, s);
-    make_text(c, number, settings_get(s, SET_QUALITY));
+    make_text(c, t->number, quality);
 }
 
 /* ---- Drawing, a row at a time ------------------------------------------------------------- */
@@ -112,6 +132,14 @@ static void draw_ground(const struct testcard *t, const struct scene *c, int y, 
         } else {
             put(row + 3 * x, bar[0] + n, bar[1] + n, bar[2] + n);
         }
+    }
+}
+
+static void draw_wall(const struct testcard *t, const struct scene *c, uint8_t *row, uint32_t grain)
+{
+    for (int x = 0; x < c->width; x++) {
+        int leaf = c->kind == SCENE_BUSY ? t->grain[(grain + (uint32_t)x) % TESTCARD_GRAIN] : 0;
+        put(row + 3 * x, WALL + leaf, WALL + leaf, WALL + leaf);
     }
 }
 
@@ -190,7 +218,12 @@ static void mirror(uint8_t *row, int width)
 
 static void draw_row(struct testcard *t, const struct scene *c, int y, uint8_t *row)
 {
-    draw_ground(t, c, y, row, (uint32_t)rng_next(&t->rng));
+    uint32_t grain = (uint32_t)rng_next(&t->rng);
+    if (c->kind == SCENE_CARD || c->bars_only) {
+        draw_ground(t, c, y, row, grain);
+    } else {
+        draw_wall(t, c, row, grain);
+    }
     draw_ball(c, y, row);
     draw_text(c, y, row);
     for (int x = 0; x < c->width; x++) {
@@ -247,6 +280,8 @@ static void encode(struct encoder *e, struct testcard *t, const struct scene *c,
     jpeg_set_defaults(&e->jpeg);
     jpeg_set_quality(&e->jpeg, libjpeg_quality(quality), TRUE);
     e->jpeg.dct_method = JDCT_IFAST;
+    /* The standard tables spend 6 kB on a blank VGA picture: no room for a scene of four times that. */
+    e->jpeg.optimize_coding = c->kind != SCENE_CARD;
     /* 4:2:2, as sensors have it. */
     e->jpeg.comp_info[0].h_samp_factor = 2;
     e->jpeg.comp_info[0].v_samp_factor = 1;
@@ -264,8 +299,8 @@ bool testcard_shoot(struct testcard *t, struct shot *shot)
 {
     struct scene scene;
     struct encoder e = {0};
-    int quality = settings_get(t->settings, SET_QUALITY);
-    compose(&scene, t->settings, ++t->number);
+    t->number++;
+    compose(&scene, t, shot->quality);
     e.jpeg.err = jpeg_std_error(&e.errors);
     e.errors.error_exit = fail;
     e.jpeg.client_data = &e;
@@ -280,11 +315,10 @@ bool testcard_shoot(struct testcard *t, struct shot *shot)
         jpeg_destroy_compress(&e.jpeg);
         return false;
     }
-    encode(&e, t, &scene, quality);
+    encode(&e, t, &scene, shot->quality);
     shot->len = SHOT_MAX - e.out.free_in_buffer;
     shot->width = (uint16_t)scene.width;
     shot->height = (uint16_t)scene.height;
-    shot->quality = (uint8_t)quality;
     jpeg_destroy_compress(&e.jpeg);
     return true;
 }

@@ -44,6 +44,7 @@ void wire_init(struct wire *w, const struct options *o, struct counters *c, stru
     w->deaf = false;
     w->old_baud = 0;
     w->old_until = 0;
+    w->heard_baud = 0;
     w->stalled = false;
     w->stall_end_ns = 0;
     w->stall_due_ns = o->stall_ms != 0 ? clock_ns() + stall_gap_ns(o) : CLOCK_NEVER;
@@ -200,6 +201,11 @@ bool wire_drained(const struct wire *w, uint64_t now_ns)
     return w->baud == 0 || (int64_t)(to_ps(now_ns) - w->to_host.line_ps) >= 0;
 }
 
+uint64_t wire_left_ns(const struct wire *w)
+{
+    return w->baud == 0 ? 0 : ring_used(&w->to_host.fifo) * byte_ps(w->baud) / 1000;
+}
+
 bool wire_delivered(const struct wire *w)
 {
     return ring_used(&w->to_host.fifo) == 0 && ring_used(&w->host) == 0;
@@ -224,20 +230,25 @@ static void fill(struct wire *w)
 
 /*
  * Reads, then looks at the rate. Draining a terminal waits for nothing, so a host that drains its line before it
- * changes the rate, as it must, seems to change it in mid-send. What was read before is sent at the old rate; what came
- * together with the change is given the benefit of the doubt.
+ * changes the rate, as it must, seems to change it in mid-send. What was read before is sent at the old rate. What came
+ * together with the change is given the benefit of the doubt if it looks like a last word: from a host that spoke to us
+ * at the old rate, and went down.
  */
 static void read_host(struct wire *w)
 {
     struct ring *fifo = &w->to_device.fifo;
     size_t before = fifo->in;
     uint32_t baud = w->pty->baud;
-    bool was_open = w->pty->open;
+    w->heard_baud = w->pty->open ? w->heard_baud : 0;
     fill(w);
     pty_look(w->pty);
-    if (was_open && w->pty->baud != baud) {
+    if (w->pty->baud != baud) {
+        bool last_word = baud == w->baud && baud == w->heard_baud && w->pty->baud < baud;
         w->old_baud = baud;
-        w->old_until = baud == w->baud ? fifo->in : before;
+        w->old_until = last_word ? fifo->in : before;
+    }
+    if (fifo->in != before) {
+        w->heard_baud = w->pty->baud;
     }
     if (w->options->one_way) {
         ring_clear(fifo);

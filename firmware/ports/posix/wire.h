@@ -43,6 +43,7 @@ struct wire {
     /* The host changed its rate: what it wrote up to old_until (of to_device.fifo) crosses at the old one. */
     uint32_t old_baud;
     size_t old_until;
+    uint32_t heard_baud; /* at which it last wrote since it opened the port; 0: not yet */
 
     uint64_t stall_due_ns, stall_end_ns;
     bool stalled;
@@ -73,6 +74,9 @@ uint64_t wire_due_ns(const struct wire *w, uint64_t now_ns);
 
 /* True once the last bit has left the transmit pin. */
 bool wire_drained(const struct wire *w, uint64_t now_ns);
+
+/* Time until what the FIFO holds has left the transmit pin. */
+uint64_t wire_left_ns(const struct wire *w);
 
 /* True once nothing waits for the terminal either. */
 bool wire_delivered(const struct wire *w);

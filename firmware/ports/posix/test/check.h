@@ -10,7 +10,8 @@ struct test_case {
     bool (*run)(void);
 };
 
-extern const struct test_case unit_cases[], wire_cases[], fault_cases[], port_cases[]; /* end with a NULL name */
+/* Each ends with a NULL name. */
+extern const struct test_case unit_cases[], wire_cases[], rate_cases[], fault_cases[], port_cases[];
 
 #define CHECK(condition, ...)                                                                                          \
     do {                                                                                                               \

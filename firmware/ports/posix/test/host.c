@@ -85,6 +85,8 @@ static void begin_frame(struct host *h, const struct camlink_packet *p)
     h->frame_len = camlink_get32(p->payload + 4);
     h->width = camlink_get16(p->payload + 24);
     h->height = camlink_get16(p->payload + 26);
+    h->captured_us = camlink_get64(p->payload + 8);
+    h->quality = p->payload[29];
     h->frame_have = 0;
     h->frame_open = h->frame_len > 0 && h->frame_len <= HOST_MAX_FRAME;
     h->next_frame = h->frame_no + 1;

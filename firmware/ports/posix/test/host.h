@@ -28,6 +28,8 @@ struct host {
     uint8_t frame[HOST_MAX_FRAME];
     uint32_t frame_no, frame_len, frame_have;
     uint16_t width, height;
+    uint8_t quality;
+    uint64_t captured_us; /* device clock */
     bool frame_open;
     bool keep_credit;  /* grant more at each FRAME_BEGIN ... */
     uint16_t lease_ms; /* ... and for how long */

@@ -8,7 +8,7 @@
 
 int main(int argc, char **argv)
 {
-    static const struct test_case *const all[] = {unit_cases, wire_cases, fault_cases, port_cases};
+    static const struct test_case *const all[] = {unit_cases, wire_cases, rate_cases, fault_cases, port_cases};
     if (argc < 2 || !rig_setup(argv[1])) {
         fputs("usage: hostcam-test HOSTCAM [NAME]\n", stderr);
         return 2;

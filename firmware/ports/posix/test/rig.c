@@ -26,14 +26,14 @@ static bool draw_pictures(void)
 {
     static struct settings settings;
     static struct testcard card;
-    struct options o = {.width = 640, .height = 480, .quality = 12, .sensor = "OV2640"};
+    struct options o = {.width = 640, .height = 480, .quality = 12, .sensor = "OV2640", .seed = 7};
     settings_init(&settings, &o);
     struct camlink_config_item item;
-    testcard_init(&card, &settings, 7);
+    testcard_init(&card, &settings, &o);
     for (int i = 0; i < RIG_PICTURES; i++) {
         /* Three of about 8 kB, the rest of about 25 kB. Size is the first setting. */
         settings_set(&settings, 0, i < 3 ? 320 << 16 | 240 : 640 << 16 | 480, false, &item);
-        struct shot shot = {.data = malloc(SHOT_MAX)};
+        struct shot shot = {.data = malloc(SHOT_MAX), .quality = 12};
         if (shot.data == NULL || !testcard_shoot(&card, &shot)) {
             return false;
         }

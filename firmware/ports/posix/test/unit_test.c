@@ -1,4 +1,5 @@
 /* The parts that need no process: receiver model, odds, JPEG walk, settings, tap, test card. */
+#include "ages.h"
 #include "check.h"
 #include "faults.h"
 #include "jpeg.h"
@@ -181,9 +182,12 @@ static size_t make_packet(uint8_t *out, uint8_t type, uint8_t flags, const uint8
     return used;
 }
 
-static void count_sent(void *ctx)
+static const uint64_t captured_at = 0x0123456789ABCDEF;
+
+/* A picture that was captured at another time is none. */
+static void count_sent(void *ctx, uint64_t captured_us)
 {
-    ++*(int *)ctx;
+    *(int *)ctx += captured_us == captured_at ? 1 : 0;
 }
 
 /* A picture of 3000 bytes in three chunks, then a PONG; in pieces of step. Returns the bytes that came out. */
@@ -193,6 +197,7 @@ static size_t through_tap(struct tap *t, struct ring *fifo, size_t step, uint8_t
     size_t n = 0, got = 0;
     camlink_put32(payload, 1);
     camlink_put32(payload + 4, 3000);
+    camlink_put64(payload + 8, captured_at);
     n += make_packet(in + n, CAMLINK_FRAME_BEGIN, 0, payload, 32);
     for (uint32_t at = 0; at < 3000; at += 1000) {
         memset(payload, (int)(at / 1000 + 1), sizeof payload);
@@ -275,19 +280,19 @@ static bool card_sizes_are_realistic(void)
 {
     static struct settings s;
     static struct testcard card;
-    struct options o = {.width = 640, .height = 480, .quality = 12, .sensor = "OV2640"};
+    struct options o = {.width = 640, .height = 480, .quality = 12, .sensor = "OV2640", .seed = 1};
     struct camlink_config_item item;
     struct shot shot = {.data = malloc(SHOT_MAX)};
     settings_init(&s, &o);
-    testcard_init(&card, &s, 1);
-    size_t quality = index_of(&s, SET_QUALITY), size = index_of(&s, SET_SIZE), before = SHOT_MAX;
+    testcard_init(&card, &s, &o);
+    size_t size = index_of(&s, SET_SIZE), before = SHOT_MAX;
     for (int q = 4; q < 64; q += 8) {
-        settings_set(&s, quality, q, false, &item);
+        shot.quality = (uint8_t)q;
         CHECK(testcard_shoot(&card, &shot) && shot.len < before, "quality %d: %zu after %zu", q, shot.len, before);
         before = shot.len;
         CHECK(q != 12 || (shot.len > 15000 && shot.len < 45000), "%zu bytes of VGA at quality 12", shot.len);
     }
-    settings_set(&s, quality, 12, false, &item);
+    shot.quality = 12;
     static const int32_t sizes[] = {96 << 16 | 96, 400 << 16 | 296, 1280 << 16 | 720, 1600 << 16 | 1200};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         settings_set(&s, size, sizes[i], false, &item);
@@ -298,6 +303,56 @@ static bool card_sizes_are_realistic(void)
               w.width, w.height);
     }
     free(shot.data);
+    return true;
+}
+
+/* Mean size of some pictures. */
+static size_t scene_size(enum scene_kind scene, uint8_t quality)
+{
+    static struct settings s;
+    static struct testcard card;
+    static uint8_t data[SHOT_MAX];
+    struct options o = {.width = 640, .height = 480, .sensor = "OV2640", .seed = 1, .scene = scene};
+    struct shot shot = {.data = data, .quality = quality};
+    size_t sum = 0;
+    settings_init(&s, &o);
+    testcard_init(&card, &s, &o);
+    for (int i = 0; i < 5; i++) {
+        sum += testcard_shoot(&card, &shot) ? shot.len : 0;
+    }
+    return sum / 5;
+}
+
+static bool scenes_are_four_times_apart(void)
+{
+    for (uint8_t q = 11; q <= 12; q++) {
+        double calm = (double)scene_size(SCENE_CALM, q), busy = (double)scene_size(SCENE_BUSY, q);
+        CHECK(busy / calm > 3.6 && busy / calm < 4.4, "%.0f and %.0f bytes at quality %u", calm, busy, q);
+    }
+    size_t before = SIZE_MAX;
+    for (uint8_t q = 5; q <= 60; q += 5) {
+        size_t size = scene_size(SCENE_BUSY, q);
+        CHECK(size < before, "%zu bytes at quality %u, %zu before", size, q, before);
+        before = size;
+    }
+    return true;
+}
+
+static bool ages_are_ranked_and_late_ones_counted(void)
+{
+    static struct ages a;
+    CHECK(ages_ms(&a, 100) == 0, "%.1f", ages_ms(&a, 100));
+    for (uint64_t i = 1; i <= 100; i++) {
+        ages_add(&a, i * 2000, 99000);
+    }
+    CHECK(ages_ms(&a, 99) == 198 && ages_ms(&a, 100) == 200 && ages_ms(&a, 1) == 2, "%.1f", ages_ms(&a, 99));
+    CHECK(a.late == 1, "%llu", (unsigned long long)a.late);
+    ages_add(&a, UINT64_MAX, 0);
+    CHECK(a.late == 1, "%s", "nothing is late without rate control");
+    for (unsigned i = 0; i < AGES_KEPT; i++) {
+        ages_add(&a, 5000, 99000);
+    }
+    CHECK(ages_ms(&a, 100) == 5, "%.1f", ages_ms(&a, 100));
     return true;
 }
 
@@ -313,5 +368,7 @@ const struct test_case unit_cases[] = {
     {"unit: the tap truncates a picture and nothing else", tap_truncates_pictures_only},
     {"unit: the tap follows a packet given up midway", tap_follows_a_dropped_packet},
     {"unit: test cards are sized like pictures", card_sizes_are_realistic},
+    {"unit: foliage takes four times the bytes of a wall", scenes_are_four_times_apart},
+    {"unit: ages are ranked, and late ones counted", ages_are_ranked_and_late_ones_counted},
     {NULL, NULL},
 };
