@@ -69,6 +69,26 @@ fuzz: need-test ## fuzz every target for FUZZTIME each
 bench: ## Go benchmarks of decode, publish and write
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/camlink ./internal/fanout ./internal/web ./internal/camera
 
+BENCH_FLAGS ?=
+BENCH_CFLAGS := -O2 -std=c11 -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wmissing-prototypes -Wvla -Werror
+
+bin/bench/floor bin/bench/viewers: bin/bench/%: internal/bench/load/%.c internal/bench/load/stamp.h
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -o $@ $<
+
+.PHONY: bench-programs
+bench-programs: build hostcam bin/bench/floor bin/bench/viewers
+	@.ci/need util-linux
+	$(GO) build -o bin/bench ./internal/bench/fanout ./internal/bench/ingest
+
+.PHONY: bench-fanout
+bench-fanout: bench-programs ## cost per viewer against one write(2), into docs/benchmarks.md; BENCH=full: every row
+	bin/bench/fanout $(if $(filter full,$(BENCH)),-full) -page docs/benchmarks.md $(BENCH_FLAGS)
+
+.PHONY: bench-ingest
+bench-ingest: bench-programs ## cost of taking pictures in against cat, into docs/benchmarks.md
+	bin/bench/ingest -page docs/benchmarks.md $(BENCH_FLAGS)
+
 .PHONY: fmt
 fmt: need-test ## format Go and C
 	gofmt -w cmd internal

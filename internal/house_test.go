@@ -5,7 +5,10 @@ package internal_test
 import (
 	"encoding/json"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,11 +32,14 @@ var rules = map[string]struct {
 	"internal/web": {ours: []string{"internal/fanout"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/metrics": {ours: []string{"internal/camera", "internal/fanout", "internal/web"},
 		never: []string{"go.bug.st/", "github.com/spf13/"}},
-	"internal/config": {never: []string{"os", "time"}, std: true},
+	"internal/config": {never: []string{"os"}, std: true}, // of time the types alone: TestConfigReadsNoClock
 	"internal/simcam": {ours: []string{"internal/camlink"}, never: []string{"net/http", "github.com/prometheus/", "go.bug.st/"}},
 	"internal/gateway": {ours: []string{"internal/camera", "internal/camlink", "internal/config", "internal/fanout",
 		"internal/metrics", "internal/serialport", "internal/simcam", "internal/web"}, never: []string{"github.com/spf13/"}},
 	"internal/serialport/ptytest": {},
+	"internal/bench":              {ours: []string{"internal/camlink"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
+	"internal/bench/fanout":       {ours: []string{"internal/bench"}, std: true},
+	"internal/bench/ingest":       {ours: []string{"internal/bench"}, std: true},
 }
 
 // only says who alone may import a module.
@@ -107,6 +113,26 @@ func TestImports(t *testing.T) {
 	for name := range rules {
 		if !seen[name] {
 			t.Errorf("the import table lists %s, which does not exist", name)
+		}
+	}
+}
+
+// TestConfigReadsNoClock: package config has durations, and nothing else of time.
+func TestConfigReadsNoClock(t *testing.T) {
+	files, err := filepath.Glob("config/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	use := regexp.MustCompile(`\btime\.[A-Z]\w*`)
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, what := range use.FindAllString(string(b), -1) {
+			if !slices.Contains([]string{"time.Duration", "time.Minute", "time.Second", "time.Millisecond"}, what) {
+				t.Errorf("%s uses %s", name, what)
+			}
 		}
 	}
 }

@@ -62,6 +62,13 @@ func deviceFlags(cmd *cobra.Command, f *config.Flags) {
 func httpFlags(cmd *cobra.Command, f *config.Flags) {
 	cmd.Flags().StringVar(&f.Listen, "listen", config.DefaultListen, "address to answer HTTP on, host:port")
 	cmd.Flags().IntVar(&f.MaxViewers, "max-viewers", config.DefaultMaxViewers, "viewers allowed at once")
+	cmd.Flags().IntVar(&f.MaxViewersPerCamera, "max-viewers-per-camera", 0, "viewers allowed at one camera; 0: no bound of its own")
+	cmd.Flags().IntVar(&f.MaxViewersPerAddress, "max-viewers-per-address", 0, "viewers allowed from one address; 0: no bound of its own")
+	cmd.Flags().StringVar(&f.Mode, "mode", config.DefaultMode, "delivery to viewers that do not ask with ?mode=: latest, lockstep or all")
+	cmd.Flags().Float64Var(&f.MaxFPS, "max-fps", 0, "pictures per second that a viewer may have; 0: as many as there are")
+	cmd.Flags().DurationVar(&f.LockstepTimeout, "lockstep-timeout", config.DefaultLockstepTimeout, "how long a lockstep viewer may keep its group waiting")
+	cmd.Flags().DurationVar(&f.AllPatience, "all-patience", config.DefaultAllPatience, "how long a picture may wait for a viewer of all")
+	cmd.Flags().StringVar(&f.AllBuffer, "all-buffer", config.DefaultAllBuffer, "how many bytes may wait for a viewer of all")
 	cmd.Flags().BoolVar(&f.AllowGetControl, "allow-get-control", false, "let /control change settings by GET, as old programs do and any web page can")
 	cmd.Flags().BoolVar(&f.InsecureNoAuth, "insecure-no-auth", false, "allow addresses that others reach, although nobody is asked for a password")
 }

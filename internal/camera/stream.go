@@ -2,6 +2,7 @@ package camera
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/camgw/camgw/internal/camlink"
@@ -13,7 +14,8 @@ type flow struct {
 	newest   uint32 // number of the newest frame the device is known to have begun
 	granted  uint32 // the limit of the last CREDIT
 	sent     time.Time
-	wanted   bool // the last CREDIT granted something
+	interval uint16 // the least interval it asked for, milliseconds
+	wanted   bool   // the last CREDIT was for somebody who wants pictures
 	begun    time.Time
 	progress time.Time // of the frames: the last begin or chunk, or the wish for the first
 
@@ -93,7 +95,10 @@ func (s *session) judge(now time.Time, demand bool) {
 	case !demand && !s.oneWay:
 		s.flow.progress = now
 		s.setState(Idle, CauseNone, "")
-	case now.Sub(s.flow.progress) > silentAfter:
+	case s.window() == 0 && !s.oneWay:
+		s.flow.progress = now // it is we who hold it back
+		s.setState(Streaming, CauseNone, "")
+	case now.Sub(s.flow.progress) > silentAfter+time.Duration(s.flow.interval)*time.Millisecond:
 		s.setState(Streaming, CauseSilent, fmt.Sprintf(
 			"the device is linked but has sent no picture for %d s; check the sensor and its ribbon cable",
 			int(now.Sub(s.flow.progress)/time.Second)/5*5))
@@ -110,18 +115,39 @@ func (s *session) grant(now time.Time, demand, fresh bool) error {
 	}
 	f := &s.flow
 	limit := f.newest
+	var interval uint16
 	if demand {
-		limit += creditWindow
+		limit += s.window()
+		interval = s.interval()
 	}
-	if !fresh && demand == f.wanted && limit == f.granted && now.Sub(f.sent) < creditRepeat {
+	if !fresh && demand == f.wanted && limit == f.granted && interval == f.interval && now.Sub(f.sent) < creditRepeat {
 		return nil
 	}
 	if demand && !f.wanted {
 		f.progress = now
 	}
-	f.granted, f.wanted, f.sent = limit, demand, now
-	credit := camlink.Credit{Limit: limit, LeaseMillis: leaseMillis}
+	f.granted, f.interval, f.wanted, f.sent = limit, interval, demand, now
+	credit := camlink.Credit{Limit: limit, MinIntervalMillis: interval, LeaseMillis: leaseMillis}
 	return s.send(camlink.TypeCredit, s.newRef(), credit.Append(nil))
+}
+
+// window is how many frames beyond the newest one begun the device may send: fewer than creditWindow when viewers who
+// want every frame have as many waiting as they bear. A frame on the wire has not been published yet.
+func (s *session) window() uint32 {
+	room := s.opts.Hub.Allowance()
+	if s.asm.InProgress() {
+		room--
+	}
+	return uint32(min(max(room, 0), creditWindow))
+}
+
+// interval is the least time between two frames, in milliseconds, at which nobody gets fewer than he wants.
+func (s *session) interval() uint16 {
+	rate := s.opts.Hub.Rate()
+	if rate == 0 {
+		return 0
+	}
+	return uint16(min(1000/rate, math.MaxUint16))
 }
 
 // keepAlive sends PING and STATS_REQ when they are due.

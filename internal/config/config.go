@@ -11,13 +11,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Defaults of the flags of `camgw serve`.
 const (
 	DefaultListen     = "127.0.0.1:8080"
 	DefaultMaxViewers = 512
+
+	DefaultMode            = "latest"
+	DefaultLockstepTimeout = 2 * time.Second
+	DefaultAllPatience     = 5 * time.Second
+	DefaultAllBuffer       = "8MiB"
 )
+
+// Modes are the delivery modes.
+var Modes = []string{"latest", "lockstep", "all"}
 
 // Flags are the command line of `camgw serve`, as the operator gave it.
 type Flags struct {
@@ -29,6 +38,14 @@ type Flags struct {
 
 	Sets            []string // KEY=VALUE or NAME:KEY=VALUE
 	AllowGetControl bool
+
+	MaxViewersPerCamera, MaxViewersPerAddress int // 0: no bound of their own
+
+	Mode            string        // of viewers that do not ask for one; empty: DefaultMode
+	MaxFPS          float64       // 0: no bound
+	LockstepTimeout time.Duration // 0: DefaultLockstepTimeout
+	AllPatience     time.Duration // 0: DefaultAllPatience
+	AllBuffer       string        // bytes, or with KiB or MiB behind; empty: DefaultAllBuffer
 }
 
 // Config is a valid configuration. Treat it as frozen.
@@ -37,7 +54,19 @@ type Config struct {
 	MaxViewers int
 	Cameras    []Camera // at least one; ids are unique
 
+	Delivery        Delivery
 	AllowGetControl bool // /control changes settings by GET too
+}
+
+// Delivery is what viewers may have, and get unless they ask for less.
+type Delivery struct {
+	MaxViewersPerCamera, MaxViewersPerAddress int // 0: no bound of their own
+
+	Mode            string  // one of Modes
+	MaxFPS          float64 // 0: no bound
+	LockstepTimeout time.Duration
+	AllPatience     time.Duration
+	AllBuffer       int // bytes
 }
 
 // Camera is one camera to serve.
@@ -86,6 +115,8 @@ func (e *Error) Error() string {
 func (f Flags) Config() (Config, error) {
 	c := Config{Listen: f.Listen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl}
 	errs := []error{f.checkListen(), f.checkLimits()}
+	delivery, err := f.delivery()
+	c.Delivery, errs = delivery, append(errs, err)
 	if len(f.Ports) == 0 {
 		errs = append(errs, &Error{"--port", "no camera given", "camgw serve --port /dev/ttyUSB0, or camgw demo without hardware"})
 	}

@@ -51,6 +51,8 @@ type Frame struct {
 	jpegEnd    int           // offset in mem
 	start, end int           // the part within mem; set by Publish
 	superseded chan struct{} // closed when the next frame is published
+
+	holders int // the pump's alone: how often it is in its hands
 }
 
 // NewFrame makes a frame of the first size bytes of b's JPEG; size may be less than the buffer's, for a picture
@@ -79,6 +81,14 @@ func (f *Frame) Time() time.Time {
 		return f.Received
 	}
 	return f.Captured
+}
+
+// Age is how old the picture was when it was received; 0 if that is unknown.
+func (f *Frame) Age() time.Duration {
+	if f.Captured.IsZero() {
+		return 0
+	}
+	return max(f.Received.Sub(f.Captured), 0)
 }
 
 // wrap puts the envelope around the picture. Too long an envelope is a fault of the program, never of input.

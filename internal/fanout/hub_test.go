@@ -248,7 +248,7 @@ func TestAccounting(t *testing.T) {
 					wg.Go(func() {
 						for ctx.Err() == nil {
 							time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
-							a := watch(ctx, hub.Subscribe(Terms{transport, time.Duration(random.IntN(3)) * time.Millisecond}), random)
+							a := watch(ctx, hub.Subscribe(Terms{Transport: transport, MaxAge: time.Duration(random.IntN(3)) * time.Millisecond}), random)
 							balanced(t, "viewer", a)
 							mu.Lock()
 							sum[transport].Offered += a.Offered
@@ -274,7 +274,7 @@ func TestAccounting(t *testing.T) {
 						t.Errorf("%v: %+v", Transport(tr), ts)
 					}
 					for r, n := range ts.Skipped {
-						if n == 0 {
+						if n == 0 && Reason(r) != Rate { // who takes its frames itself has no cap
 							t.Errorf("%v: nothing was skipped as %v; the test is too tame", Transport(tr), Reason(r))
 						}
 					}

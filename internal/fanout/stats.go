@@ -26,11 +26,12 @@ const (
 	Slow  Reason = iota // a newer one came before the viewer was ready for it
 	Left                // the viewer left before it took it
 	Error               // sending it failed
+	Rate                // the viewer, or its lockstep group, wanted fewer
 	reasons
 )
 
 func (r Reason) String() string {
-	return [reasons]string{"slow", "left", "error"}[r]
+	return [reasons]string{"slow", "left", "error", "rate"}[r]
 }
 
 // Account is what became of frames. When all viewers it speaks of are gone, Offered = Sent + the sum of
@@ -57,6 +58,10 @@ type Stats struct {
 	FPS        float64   // frames per second lately; 0 when frames have stopped
 	Last       time.Time // when the newest frame was received; zero before the first
 	Transports [transports]TransportStats
+	Receipt    Ages        // of frames when they were received; those whose capture time is known
+	Delivery   [modes]Ages // of frames when they had been written whole to a viewer, by [Mode]
+
+	FrameMemory int // bytes of the frames that are held for viewers, the newest included
 }
 
 // tally is a transport's counters. All viewers of the transport write them.
@@ -77,6 +82,10 @@ func (h *Hub) Stats() Stats {
 			dst.Skipped[r] = src.skipped[r].Load()
 		}
 	}
+	st.Receipt = h.receipt.read()
+	for m := range h.ages {
+		st.Delivery[m] = h.ages[m].read()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for t := range h.tallies {
@@ -89,6 +98,7 @@ func (h *Hub) Stats() Stats {
 	st.Published = newest.Seq
 	st.Last = newest.Received
 	st.Bytes = h.bytes
+	st.FrameMemory = max(int(h.held.Load()), len(newest.mem))
 	st.FPS = h.pace.rate(time.Now())
 	return st
 }

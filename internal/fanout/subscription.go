@@ -12,9 +12,9 @@ var ErrIdle = errors.New("fanout: no new frame")
 // Subscription is one viewer's place at a hub. It belongs to one goroutine, which takes frames with Next and
 // says of each whether it was Sent or Failed.
 type Subscription struct {
-	hub       *Hub
-	tally     *tally
-	transport Transport
+	hub   *Hub
+	tally *tally
+	terms Terms
 
 	joined  uint64 // frames up to this one were published before the viewer came
 	settled uint64 // frames up to this one are accounted for
@@ -72,6 +72,7 @@ func (s *Subscription) Sent() {
 	s.sent++
 	s.tally.sent.Add(1)
 	s.tally.sentBytes.Add(uint64(len(s.held.Part())))
+	s.hub.ages[Latest].add(time.Since(s.held.Time()))
 	s.held = nil
 }
 
@@ -91,7 +92,7 @@ func (s *Subscription) Close() {
 	}
 	s.closed = true
 	s.Failed()
-	last := s.hub.leave(s.transport)
+	last := s.hub.leave(s.terms)
 	s.skip(Left, last-s.settled)
 	s.settled = last
 }

@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,6 +98,10 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 		})
 		sources = append(sources, metrics.Camera{ID: cc.ID, Port: cc.Port, Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats})
 	}
+	mode, err := fanout.ParseMode(cmp.Or(cfg.Delivery.Mode, config.DefaultMode))
+	if err != nil {
+		return nil, err
+	}
 	// The server's own counters are among the sources of the handler it serves.
 	var server *web.Server
 	registry := metrics.NewRegistry(metrics.Sources{
@@ -107,6 +112,9 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 	server = web.New(web.Options{
 		Cameras: views, Logger: o.Logger, Metrics: metrics.NewHandler(registry),
 		Version: o.Version, MaxViewers: cfg.MaxViewers, AllowGetControl: cfg.AllowGetControl,
+		MaxViewersPerCamera: cfg.Delivery.MaxViewersPerCamera, MaxViewersPerAddress: cfg.Delivery.MaxViewersPerAddress,
+		Mode: mode, MaxFPS: cfg.Delivery.MaxFPS, LockstepTimeout: cfg.Delivery.LockstepTimeout,
+		AllPatience: cfg.Delivery.AllPatience, AllBuffer: cfg.Delivery.AllBuffer,
 	})
 	g.server = server
 	return g, nil

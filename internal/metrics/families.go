@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/camgw/camgw/internal/camera"
+	"github.com/camgw/camgw/internal/fanout"
 )
 
 // family is one metric family: its description and, but for histograms, the kind of its values.
@@ -52,6 +53,20 @@ func (f *family) observed(ch chan<- prometheus.Metric, h camera.Histogram, label
 	ch <- prometheus.MustNewConstHistogram(f.desc, count, h.Sum, buckets, labels...)
 }
 
+// aged exports ages, whose buckets count nanoseconds, in seconds.
+func (f *family) aged(ch chan<- prometheus.Metric, a fanout.Ages, labels ...string) {
+	bounds := fanout.AgeBounds()
+	buckets := make(map[float64]uint64, len(bounds))
+	var count uint64
+	for i, n := range a.Counts {
+		count += n
+		if i < len(bounds) {
+			buckets[bounds[i].Seconds()] = count
+		}
+	}
+	ch <- prometheus.MustNewConstHistogram(f.desc, count, a.Sum.Seconds(), buckets, labels...)
+}
+
 func statusCode(code int) string { return strconv.Itoa(code) }
 
 var (
@@ -85,6 +100,9 @@ var (
 	frameSize       = histogram("frame_size_bytes", "Size of the JPEGs published.", "camera")
 	frameInterval   = histogram("frame_interval_seconds", "Time between two publications.", "camera")
 	frameTransfer   = histogram("frame_transfer_duration_seconds", "Time a frame took on the wire.", "camera")
+	frameAge        = histogram("frame_age_seconds", "Age of a picture when it had been written whole to a viewer.", "camera", "mode")
+	frameReceiptAge = histogram("frame_receipt_age_seconds", "Age of a picture when it was received; of those whose capture time is known.", "camera")
+	frameMemory     = gauge("frame_memory_bytes", "Memory of the frames held for viewers, the newest included.", "camera")
 	frameLast       = gauge("frame_last_timestamp_seconds", "When the newest frame arrived, Unix time.", "camera")
 	frameWidth      = gauge("frame_width_pixels", "Width of the newest frame; 0 before the first.", "camera")
 	frameHeight     = gauge("frame_height_pixels", "Height of the newest frame; 0 before the first.", "camera")
@@ -105,6 +123,8 @@ var (
 
 	clients              = gauge("clients", "Viewers connected now.", "camera", "transport")
 	clientsLimit         = gauge("clients_limit", "Viewers allowed at once.")
+	clientsCameraLimit   = gauge("clients_per_camera_limit", "Viewers allowed at one camera; 0: no bound of its own.")
+	clientsAddressLimit  = gauge("clients_per_address_limit", "Viewers allowed from one address; 0: no bound of its own.")
 	clientConnections    = counter("client_connections_total", "Viewers accepted.", "camera", "transport")
 	clientDisconnections = counter("client_disconnections_total", "Streams that ended.", "camera", "reason")
 	clientRejections     = counter("client_rejections_total", "Requests for pictures refused.", "reason")

@@ -156,6 +156,11 @@ func collectHub(ch chan<- prometheus.Metric, id string, s fanout.Stats) {
 	if !s.Last.IsZero() {
 		frameLast.set(ch, float64(s.Last.UnixMilli())/1000, id)
 	}
+	frameReceiptAge.aged(ch, s.Receipt, id)
+	for m, ages := range s.Delivery {
+		frameAge.aged(ch, ages, id, fanout.Mode(m).String())
+	}
+	frameMemory.set(ch, float64(s.FrameMemory), id)
 	for i, t := range s.Transports {
 		transport := fanout.Transport(i).String()
 		clients.set(ch, float64(t.Viewers), id, transport)
@@ -171,6 +176,8 @@ func collectHub(ch chan<- prometheus.Metric, id string, s fanout.Stats) {
 
 func collectWeb(ch chan<- prometheus.Metric, s web.Stats) {
 	clientsLimit.set(ch, float64(s.ViewerLimit))
+	clientsCameraLimit.set(ch, float64(s.CameraLimit))
+	clientsAddressLimit.set(ch, float64(s.HostLimit))
 	httpConnections.set(ch, float64(s.Connections))
 	panics.set(ch, float64(s.Panics), "http")
 	for i, n := range s.Rejections {

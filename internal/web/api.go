@@ -84,7 +84,7 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	}
 	s.reply(w, status, "application/json", struct {
 		Ready   bool    `json:"ready"`
-		Viewers int64   `json:"viewers"`
+		Viewers int     `json:"viewers"`
 		Cameras []state `json:"cameras"`
-	}{serving, s.viewers.Load(), cameras})
+	}{serving, s.places.count(), cameras})
 }

@@ -20,10 +20,16 @@ const (
 	streamerBoundary = "boundarydonotcross"
 )
 
-// Envelope is the wire layout of a frame in a stream, for [fanout.NewHub]: the part's header before it, and
-// the boundary of the next part behind it.
+// Envelope is the wire layout of a frame in a stream, for [fanout.NewHub]: the part's header before it, with the
+// picture's age in milliseconds when it was received, and the boundary of the next part behind it.
 func Envelope(f *fanout.Frame) (header, trailing []byte) {
 	header = appendPartHeader(make([]byte, 0, fanout.Headroom), len(f.JPEG()), f.Time())
+	if !f.Captured.IsZero() {
+		// Before the empty line. Without the capture time there is no age, rather than one of 0.
+		header = append(header[:len(header)-2], "X-Frame-Age: "...)
+		header = strconv.AppendInt(header, f.Age().Milliseconds(), 10)
+		header = append(header, "\r\n\r\n"...)
+	}
 	return header, []byte(trailer)
 }
 

@@ -18,7 +18,7 @@ var streamTargets = []struct {
 	target string
 	camera int
 }{
-	{"/cam/a/stream.mjpg", 0}, {"/cam/b/stream.mjpg", 1}, {"/stream", 0}, {"/stream?timestamp=1&mode=?&%zz", 0},
+	{"/cam/a/stream.mjpg", 0}, {"/cam/b/stream.mjpg", 1}, {"/stream", 0}, {"/stream?timestamp=1&moed=?&%zz", 0},
 	{"/mjpeg/1", 0}, {"/mjpeg/2", 1},
 	{"/?action=stream", 0}, {"/?action=stream_0", 0}, {"/?action=stream_1", 1}, {"/webcam/?action=stream_1", 1},
 	{"/?action=stream?dummy=param.mjpg", 0}, {"/?x=1&action=stream", 0},

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +35,17 @@ type Options struct {
 
 	AllowGetControl bool // /control changes settings by GET too
 
-	MaxViewers   int           // streams and waiting snapshots at once; 0: 512
+	MaxViewers           int // streams and waiting snapshots at once; 0: 512
+	MaxViewersPerCamera  int // of them; 0: no bound of its own
+	MaxViewersPerAddress int // of them; 0: no bound of its own
+
+	Mode            fanout.Mode   // of viewers that do not ask for one
+	MaxFPS          float64       // what a viewer may have, and gets unless it asks for less; 0: unbounded
+	LockstepTimeout time.Duration // a viewer that keeps its group waiting for longer is disconnected; 0: 2 s
+	AllPatience     time.Duration // a viewer of all frames is disconnected when one has waited for so long; 0: 5 s
+	AllBuffer       int           // and when so many bytes wait for it; 0: 8 MiB
+	SendBuffer      int           // bytes that the kernel may hold for a viewer, its own overhead included; 0: 512 KiB
+
 	WriteTimeout time.Duration // a viewer that takes nothing for so long is disconnected; 0: 10 s
 	RepeatAfter  time.Duration // the last picture is sent again after so long without a new one; 0: 1 s
 	StaleAfter   time.Duration // the last picture of a vanished camera is shown for so long; 0: 3 s
@@ -53,19 +62,20 @@ type Server struct {
 	crossOrigin *http.CrossOriginProtection // of everything that changes state
 
 	// Anybody, atomically.
-	viewers     atomic.Int64
 	connections atomic.Int64
 	serving     atomic.Int32 // listeners being served and not ending
 	panics      atomic.Uint64
 	rejections  [rejections]atomic.Uint64
 
 	requests requestCounts // has its own lock
+	places   places        // has its own lock
 }
 
 // camera is a Camera with what web keeps for it.
 type camera struct {
 	Camera
 	noSignal noSignal // has its own lock
+	stage    stage    // of the goroutine that delivers the hub's frames
 
 	// Anybody, atomically.
 	repeats, placeholders, fillerBytes atomic.Uint64
@@ -75,6 +85,10 @@ type camera struct {
 // New makes a server. It panics if two cameras have the same ID.
 func New(o Options) *Server {
 	o.MaxViewers = cmp.Or(o.MaxViewers, 512)
+	o.LockstepTimeout = cmp.Or(o.LockstepTimeout, 2*time.Second)
+	o.AllPatience = cmp.Or(o.AllPatience, 5*time.Second)
+	o.AllBuffer = cmp.Or(o.AllBuffer, 8<<20)
+	o.SendBuffer = cmp.Or(o.SendBuffer, 512<<10)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
 	o.RepeatAfter = cmp.Or(o.RepeatAfter, time.Second)
 	o.StaleAfter = cmp.Or(o.StaleAfter, 3*time.Second)
@@ -83,6 +97,7 @@ func New(o Options) *Server {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.places.byCamera, s.places.byHost = make(map[*camera]int), make(map[string]int)
 	seen := make(map[string]bool)
 	for _, c := range o.Cameras {
 		if seen[c.ID] {
@@ -117,7 +132,7 @@ var errShutdown = errors.New("server is shutting down")
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
-	var connections sync.WaitGroup
+	sc := &scope{server: s, streams: make(map[*stream]fanout.Sink)}
 	server := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -130,17 +145,18 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			if err := s.tune(conn); err != nil {
 				s.log.Debug("connection not tuned", "client", conn.RemoteAddr(), "error", err)
 			}
-			return ctx
+			return context.WithValue(ctx, scopeKey{}, sc)
 		},
+		// A connection that becomes a stream is the scope's from then on; see scope.release.
 		// New is reported before Accept is called again, so no Add can come after Serve has returned.
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
-				connections.Add(1)
+				sc.connections.Add(1)
 				s.connections.Add(1)
 			case http.StateClosed:
 				s.connections.Add(-1)
-				connections.Done()
+				sc.connections.Done()
 			}
 		},
 	}
@@ -157,6 +173,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	s.serving.Add(-1)
 	end(errShutdown)
+	sc.end()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
@@ -166,7 +183,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		}
 	}
 	<-served
-	connections.Wait()
+	sc.wait(grace)
 	return failure
 }
 
@@ -270,20 +287,4 @@ func (r *recorder) count(status int) {
 		route = "/"
 	}
 	r.server.requests.add(Request{route, foldMethod(r.request.Method), status})
-}
-
-// admit takes a viewer's place, unless all are taken.
-func (s *Server) admit() bool {
-	if s.viewers.Add(1) > int64(s.options.MaxViewers) {
-		s.viewers.Add(-1)
-		return false
-	}
-	return true
-}
-
-func (s *Server) refuse(w http.ResponseWriter) {
-	s.rejections[RejectLimit].Add(1)
-	w.Header().Set("Retry-After", "5")
-	s.fail(w, problem{Status: http.StatusServiceUnavailable,
-		Detail: fmt.Sprintf("all %d viewers' places are taken", s.options.MaxViewers)})
 }

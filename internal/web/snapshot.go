@@ -25,11 +25,12 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, c *camera) {
 		s.snapshotHead(w, r, c)
 		return
 	}
-	if !s.admit() {
-		s.refuse(w)
+	place, full := s.admit(c, r.RemoteAddr)
+	if full != "" {
+		s.refuse(w, full)
 		return
 	}
-	defer s.viewers.Add(-1)
+	defer place.free()
 	sub := c.Hub.Subscribe(fanout.Terms{Transport: fanout.Snapshot, MaxAge: fresh})
 	defer sub.Close()
 	frame, err := sub.Next(r.Context(), snapshotWait)

@@ -40,6 +40,8 @@ type CameraStats struct {
 type Stats struct {
 	Viewers     int // streams open and snapshots waiting
 	ViewerLimit int
+	CameraLimit int // viewers of one camera; 0: no bound of its own
+	HostLimit   int // viewers of one address; 0: no bound of its own
 	Connections int
 	Panics      uint64             // recovered in handlers
 	Rejections  [rejections]uint64 // by [Rejection]
@@ -50,8 +52,10 @@ type Stats struct {
 // Stats reads the counters.
 func (s *Server) Stats() Stats {
 	st := Stats{
-		Viewers:     int(s.viewers.Load()),
+		Viewers:     s.places.count(),
 		ViewerLimit: s.options.MaxViewers,
+		CameraLimit: s.options.MaxViewersPerCamera,
+		HostLimit:   s.options.MaxViewersPerAddress,
 		Connections: int(s.connections.Load()),
 		Panics:      s.panics.Load(),
 		Rejections:  [rejections]uint64(load(s.rejections[:])),

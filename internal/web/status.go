@@ -100,7 +100,8 @@ type Status struct {
 	FPS          float64     `json:"fps"`
 	Frames       FrameCounts `json:"frames"`
 	Viewers      int         `json:"viewers"`
-	LastFrameAge *float64    `json:"last_frame_age_seconds"` // nil: no frame yet
+	LastFrameAge *float64    `json:"last_frame_age_seconds"` // since it was received; nil: no frame yet
+	FrameAge     *float64    `json:"frame_age_seconds"`      // of the newest frame, from its capture to its receipt; nil: unknown
 }
 
 // down tells whether no pictures are to be expected.
@@ -135,6 +136,10 @@ func (c *camera) status() Status {
 		st.Width, st.Height = f.Width, f.Height
 		age := time.Since(f.Received).Seconds()
 		st.LastFrameAge = &age
+		if !f.Captured.IsZero() {
+			taken := f.Age().Seconds()
+			st.FrameAge = &taken
+		}
 	}
 	return st
 }

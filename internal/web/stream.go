@@ -3,10 +3,13 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -15,6 +18,11 @@ import (
 
 // stream answers with the pictures of c until the viewer leaves.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, boundary string) {
+	terms, err := s.terms(r)
+	if err != nil {
+		s.fail(w, problem{Status: http.StatusBadRequest, Detail: err.Error()})
+		return
+	}
 	header := w.Header()
 	header.Set("Content-Type", "multipart/x-mixed-replace; boundary="+boundary)
 	header.Set("Cache-Control", "no-store")
@@ -24,164 +32,178 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, bound
 	if r.Method == http.MethodHead {
 		return
 	}
-	if !s.admit() {
-		s.refuse(w)
+	place, full := s.admit(c, r.RemoteAddr)
+	if full != "" {
+		s.refuse(w, full)
 		return
 	}
-	defer s.viewers.Add(-1)
-	terms := fanout.Terms{Transport: fanout.MJPEG}
+	v := &stream{
+		server: s, camera: c, place: place, boundary: boundary,
+		log: s.log.With("camera", c.ID, "client", r.RemoteAddr, "mode", terms.Mode.String()),
+	}
+	handed := false
+	defer func() {
+		if !handed {
+			place.free()
+		}
+	}()
 	if c.Hub.Viewers() > 0 {
 		// Others watch, so that the newest picture is as live as the next. Else it is from before the camera rested.
 		terms.MaxAge = s.options.RepeatAfter
 	}
-	sub := c.Hub.Subscribe(terms)
-	defer sub.Close()
+	terms.FillFirst = c.status().down()
 
 	// net/http takes this as "not chunked". VLC, Blynk and plain parsers cannot read a chunked stream.
 	header.Set("Transfer-Encoding", "identity")
-	v := &viewer{
-		camera: c,
-		sub:    sub,
-		out:    outlet{w: w, control: http.NewResponseController(w), timeout: s.options.WriteTimeout, boundary: boundary},
-		repeat: s.options.RepeatAfter,
-		stale:  s.options.StaleAfter,
-		log:    s.log.With("camera", c.ID, "client", r.RemoteAddr),
+	control := http.NewResponseController(w)
+	if err := start(w, control, boundary); err != nil {
+		c.ends[endOf(err)].Add(1)
+		return
 	}
 	v.log.Debug("viewer joined")
-	end := v.run(r.Context())
-	c.ends[end].Add(1)
-	account := sub.Account()
-	level := slog.LevelDebug
-	if end == EndSlow {
-		level = slog.LevelInfo
+	scope, _ := r.Context().Value(scopeKey{}).(*scope)
+	if scope == nil {
+		handed = true
+		v.answer(r.Context(), w, control, terms)
+		return
 	}
-	v.log.Log(context.WithoutCancel(r.Context()), level, "viewer left", "why", end, "sent", account.Sent)
+	// From here on the connection is not net/http's: a stream costs neither its goroutines nor its buffers.
+	conn, _, err := control.Hijack()
+	if errors.Is(err, http.ErrNotSupported) {
+		handed = true
+		v.answer(r.Context(), w, control, terms)
+		return
+	}
+	if err != nil {
+		c.ends[endOf(err)].Add(1)
+		return
+	}
+	handed = true
+	scope.carry(v, conn, terms)
 }
 
-// viewer is one open stream. It belongs to the goroutine of its request.
-type viewer struct {
-	camera *camera
-	sub    *fanout.Subscription
-	out    outlet
-	repeat time.Duration
-	stale  time.Duration
-	log    *slog.Logger
-
-	last  *fanout.Frame // the picture to repeat; nil if there is none worth showing
-	since time.Time     // when the last new frame was sent, or else when the viewer came
-}
-
-// run sends pictures until ctx ends or the connection fails, always whole parts.
-func (v *viewer) run(ctx context.Context) End {
-	v.since = time.Now()
-	if err := v.out.start(); err != nil {
-		return endOf(ctx, err)
-	}
-	due := v.since.Add(v.repeat)
-	if v.camera.status().down() {
-		due = v.since
-	}
-	for {
-		frame, err := v.sub.Next(ctx, time.Until(due))
-		switch {
-		case err == nil:
-			if err := v.out.part(frame.Part()); err != nil {
-				return endOf(ctx, err)
-			}
-			v.sub.Sent()
-			v.last, v.since = frame, time.Now()
-		case errors.Is(err, fanout.ErrIdle):
-			if err := v.fill(); err != nil {
-				return endOf(ctx, err)
-			}
-		default:
-			return endOf(ctx, err)
+// terms reads ?mode= and ?fps=, within what the options allow.
+func (s *Server) terms(r *http.Request) (fanout.Terms, error) {
+	o := &s.options
+	t := fanout.Terms{Transport: fanout.MJPEG, Mode: o.Mode, RepeatAfter: o.RepeatAfter, Buffer: o.AllBuffer}
+	fps := o.MaxFPS
+	query := r.URL.Query()
+	if name := query.Get("mode"); name != "" {
+		mode, err := fanout.ParseMode(name)
+		if err != nil {
+			return t, err
 		}
-		due = time.Now().Add(v.repeat)
+		t.Mode = mode
 	}
+	if text := query.Get("fps"); text != "" {
+		asked, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(asked >= MinFPS && asked <= MaxFPS) {
+			return t, fmt.Errorf("bad fps %q: a number from %v to %v", text, MinFPS, MaxFPS)
+		}
+		if fps == 0 || asked < fps {
+			fps = asked
+		}
+	}
+	if fps > 0 {
+		t.Interval = time.Duration(float64(time.Second) / fps)
+	}
+	switch t.Mode {
+	case fanout.Lockstep:
+		t.Patience = o.LockstepTimeout
+	case fanout.All:
+		t.Patience = o.AllPatience
+	}
+	return t, nil
 }
 
-// fill sends what stands in for a frame that did not come: the last picture again, or, when the camera has been
+// The rates that a viewer may ask for with ?fps=.
+const (
+	MinFPS = 0.1
+	MaxFPS = 1000.0
+)
+
+// start sends the response header and the first boundary at once: clients wait for the header only so long.
+func start(w http.ResponseWriter, control *http.ResponseController, boundary string) error {
+	w.WriteHeader(http.StatusOK)
+	if _, err := io.WriteString(w, "--"+boundary+"\r\n"); err != nil {
+		return err
+	}
+	return control.Flush()
+}
+
+// stream is one viewer of one camera, apart from how its bytes go out. Its methods are part of [fanout.Sink].
+type stream struct {
+	server   *Server
+	camera   *camera
+	place    *place
+	boundary string
+	log      *slog.Logger
+	viewer   *fanout.Viewer // under scope.mu
+
+	// Of whoever calls the Sink.
+	filling    bool // a no-signal picture, and not a repeat
+	fillerSize int
+}
+
+// Fill chooses what stands in for a frame that did not come: the last picture again, or, when the camera has been
 // away for long enough, the no-signal picture. It keeps the connection alive for clients that give up on silence,
 // and makes Chrome, which is always one part behind, show the last picture.
-func (v *viewer) fill() error {
+func (v *stream) Fill(last *fanout.Frame, since time.Time) (part []byte, forget bool) {
 	c := v.camera
-	st := c.status()
-	old := time.Since(v.since) >= v.stale
+	st, ok := v.server.ask(c)
+	if !ok {
+		return nil, false
+	}
+	old := time.Since(since) >= v.server.options.StaleAfter
 	switch {
-	case v.last == nil && (old || st.down()), old && st.down():
+	case last == nil && (old || st.down()), old && st.down():
 		// Nothing from before the interruption is shown after it.
-		v.last = nil
 		part, err := c.noSignal.get(c.placard(st))
 		if err != nil {
 			v.log.Error("no picture to show", "error", err)
-			return nil
+			return nil, true
 		}
-		if err := v.out.part(part); err != nil {
-			return err
-		}
-		c.placeholders.Add(1)
-		c.fillerBytes.Add(uint64(len(part)))
-	case v.last != nil:
-		part := v.last.Part()
-		if err := v.out.part(part); err != nil {
-			return err
-		}
-		c.repeats.Add(1)
-		c.fillerBytes.Add(uint64(len(part)))
+		v.filling, v.fillerSize = true, len(part)
+		return part, true
+	case last != nil:
+		v.filling, v.fillerSize = false, len(last.Part())
+		return last.Part(), false
 	}
-	return nil
+	return nil, false
 }
 
-// progress is how many bytes a viewer must take per write timeout to stay. Parts up to this size go out in one write.
-const progress = 64 << 10
-
-// outlet writes parts to one connection, each write with a deadline.
-type outlet struct {
-	w        http.ResponseWriter
-	control  *http.ResponseController
-	timeout  time.Duration
-	boundary string
+// ask is the camera's status, for callers that no handler's net catches: a fault must cost a picture, not the daemon.
+func (s *Server) ask(c *camera) (st Status, ok bool) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.panics.Add(1)
+			s.log.Error("panic in a camera's status", "camera", c.ID, "panic", fault)
+		}
+	}()
+	return c.status(), true
 }
 
-// start sends the response header and the first boundary at once: clients wait for the header only so long.
-func (o *outlet) start() error {
-	o.w.WriteHeader(http.StatusOK)
-	if err := o.write([]byte("--" + o.boundary + "\r\n")); err != nil {
-		return err
+// Filled counts what Fill chose.
+func (v *stream) Filled() {
+	if v.filling {
+		v.camera.placeholders.Add(1)
+	} else {
+		v.camera.repeats.Add(1)
 	}
-	return o.control.Flush()
+	v.camera.fillerBytes.Add(uint64(v.fillerSize))
 }
 
-// part sends one part, which ends with [trailer].
-func (o *outlet) part(p []byte) error {
-	if o.boundary == boundary {
-		if err := o.write(p); err != nil {
-			return err
-		}
-		return o.control.Flush()
+// left counts the end of the stream and frees its place.
+func (v *stream) left(why error, account fanout.Account) {
+	end := endOf(why)
+	v.camera.ends[end].Add(1)
+	level := slog.LevelDebug
+	switch end {
+	case EndSlow, EndLockstep, EndBehind:
+		level = slog.LevelInfo
 	}
-	if err := o.write(p[:len(p)-len(trailer)]); err != nil {
-		return err
-	}
-	if err := o.write([]byte("\r\n--" + o.boundary + "\r\n")); err != nil {
-		return err
-	}
-	return o.control.Flush()
-}
-
-func (o *outlet) write(p []byte) error {
-	for len(p) > 0 {
-		if err := allow(o.control, o.timeout); err != nil {
-			return err
-		}
-		n, err := o.w.Write(p[:min(len(p), progress)])
-		if err != nil {
-			return err
-		}
-		p = p[n:]
-	}
-	return nil
+	v.log.Log(context.Background(), level, "viewer left", "why", end, "sent", account.Sent)
+	v.place.free()
 }
 
 // End is why a stream ended.
@@ -192,23 +214,32 @@ const (
 	EndSlow                  // the viewer did not read for the write timeout
 	EndWriteError            // writing failed for another reason
 	EndShutdown              // the server ended
+	EndLockstep              // the viewer kept its lockstep group waiting
+	EndBehind                // the viewer asked for all frames and could not keep up
 	ends
 )
 
 func (e End) String() string {
-	return [ends]string{"client", "slow", "write_error", "shutdown"}[e]
+	return [ends]string{"client", "slow", "write_error", "shutdown", "lockstep", "behind"}[e]
 }
 
-// endOf tells why err, from writing or waiting, ended a stream with context ctx.
-func endOf(ctx context.Context, err error) End {
+// errGone is the end of a viewer that hung up.
+var errGone = errors.New("viewer hung up")
+
+// endOf tells why a stream ended from the error it ended with.
+func endOf(err error) End {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return EndSlow
-	case errors.Is(context.Cause(ctx), errShutdown):
+	case errors.Is(err, errShutdown):
 		return EndShutdown
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()),
+	case errors.Is(err, fanout.ErrLockstep):
+		return EndLockstep
+	case errors.Is(err, fanout.ErrBehind):
+		return EndBehind
+	case errors.Is(err, errGone), errors.Is(err, context.Canceled),
 		errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.ETIMEDOUT),
-		errors.Is(err, io.ErrClosedPipe):
+		errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
 		return EndClient
 	}
 	return EndWriteError

@@ -1,0 +1,403 @@
+package fanout
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// testSink is a viewer's connection: take says how long it takes for a part, 0 that it takes it at once.
+type testSink struct {
+	take    func() time.Duration
+	fail    func() error
+	got     chan string // nil: nobody looks
+	aborted chan struct{}
+	once    atomic.Bool
+	fills   atomic.Int64
+	filler  []byte
+	why     error
+	account Account
+	ended   chan struct{}
+}
+
+func newSink() *testSink {
+	return &testSink{aborted: make(chan struct{}), ended: make(chan struct{})}
+}
+
+func (s *testSink) see(part []byte) {
+	if s.got != nil {
+		s.got <- string(part)
+	}
+}
+
+func (s *testSink) TryWrite(part []byte) (int, error) {
+	if s.fail != nil {
+		if err := s.fail(); err != nil {
+			return 0, err
+		}
+	}
+	if s.take != nil && s.take() > 0 {
+		return 0, nil
+	}
+	s.see(part)
+	return len(part), nil
+}
+
+var errCut = errors.New("cut short")
+
+func (s *testSink) Write(part []byte) error {
+	timer := time.NewTimer(max(s.take(), 1)) // see churn
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.aborted:
+		return errCut
+	}
+	s.see(part)
+	return nil
+}
+
+func (s *testSink) Abort() {
+	if s.once.CompareAndSwap(false, true) {
+		close(s.aborted)
+	}
+}
+
+func (s *testSink) Fill(*Frame, time.Time) ([]byte, bool) { return s.filler, false }
+func (s *testSink) Filled()                               { s.fills.Add(1) }
+
+func (s *testSink) Ended(why error, a Account) {
+	s.why, s.account = why, a
+	close(s.ended)
+}
+
+func takes(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
+
+var errEnd = errors.New("end")
+
+// leave ends a viewer, checks its books and returns them.
+func leave(t *testing.T, v *Viewer, s *testSink) Account {
+	t.Helper()
+	v.End(errEnd)
+	<-s.ended
+	balanced(t, v.terms.Mode.String(), s.account)
+	return s.account
+}
+
+// film publishes frames named 1, 2, 3... at a pace, as long as the hub allows.
+func film(hub *Hub, frames int, every time.Duration) {
+	for n := 1; n <= frames; {
+		if hub.Allowance() > 0 {
+			hub.Publish(frameOf(fmt.Sprint(n)))
+			n++
+		}
+		time.Sleep(every)
+	}
+}
+
+func TestAllIsGivenEveryFrameAndSlowsTheCamera(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const frames = 10000
+		hub := NewHub(nil)
+		slow, quick := newSink(), newSink()
+		slow.take = takes(time.Second / 15)
+		slow.got = make(chan string, frames)
+		v := hub.Attach(Terms{Mode: All, Patience: 5 * time.Second, Buffer: 8 << 20}, slow)
+		w := hub.Attach(Terms{}, quick)
+		start := time.Now()
+		film(hub, frames, time.Second/30)
+		time.Sleep(10 * time.Second)
+		for n := 1; n <= frames; n++ {
+			if got := <-slow.got; got != fmt.Sprint(n) {
+				t.Fatalf("frame %d is %s", n, got)
+			}
+		}
+		if took := time.Since(start); took < frames/16*time.Second {
+			t.Errorf("the camera did not slow down: %v", took)
+		}
+		if a := leave(t, v, slow); a.Sent != frames || slow.why != errEnd {
+			t.Errorf("%+v, %v", a, slow.why)
+		}
+		if hub.Allowance() < frames {
+			t.Errorf("allowance %d without viewers of all", hub.Allowance())
+		}
+		if a := leave(t, w, quick); a.Sent != frames {
+			t.Errorf("the latest viewer: %+v", a)
+		}
+	})
+}
+
+func TestFrozenAllViewerSlowsTheCameraForItsPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := NewHub(nil)
+		frozen := newSink()
+		frozen.take = takes(time.Hour)
+		hub.Attach(Terms{Mode: All, Patience: 5 * time.Second, Buffer: 8 << 20}, frozen)
+		start := time.Now()
+		go film(hub, 300, time.Second/30)
+		<-frozen.ended
+		if after := time.Since(start); !errors.Is(frozen.why, ErrBehind) || after < 5*time.Second || after > 5*time.Second+100*time.Millisecond {
+			t.Errorf("ended by %v after %v", frozen.why, after)
+		}
+		balanced(t, "frozen", frozen.account)
+		before := hub.Stats().Published
+		time.Sleep(time.Second)
+		if n := hub.Stats().Published - before; n < 29 {
+			t.Errorf("%d frames in the second after it", n)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+func TestAllViewerBeyondItsBufferIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := NewHub(nil)
+		frozen := newSink()
+		frozen.take = takes(time.Hour)
+		hub.Attach(Terms{Mode: All, Patience: time.Hour, Buffer: 10000}, frozen)
+		for range 100 { // a camera that cannot be held back
+			hub.Publish(frameOf("x"))
+			synctest.Wait()
+		}
+		<-frozen.ended
+		if !errors.Is(frozen.why, ErrBehind) {
+			t.Errorf("ended by %v", frozen.why)
+		}
+		if st := hub.Stats(); st.FrameMemory > 2000 {
+			t.Errorf("%d bytes held after it", st.FrameMemory)
+		}
+	})
+}
+
+func TestLockstepGroupIsDelayedOnceAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := NewHub(nil)
+		terms := Terms{Mode: Lockstep, Patience: 2 * time.Second}
+		var sinks []*testSink
+		var viewers []*Viewer
+		for i := range 3 {
+			s := newSink()
+			s.got = make(chan string, 1000)
+			s.take = takes(time.Duration(i) * 40 * time.Millisecond) // the slowest takes longer than a frame's time
+			sinks, viewers = append(sinks, s), append(viewers, hub.Attach(terms, s))
+		}
+		free := newSink()
+		latest := hub.Attach(Terms{}, free)
+		film(hub, 100, time.Second/30)
+		time.Sleep(time.Second)
+		var seen [3][]string
+		for i, s := range sinks {
+			for len(s.got) > 0 {
+				seen[i] = append(seen[i], <-s.got)
+			}
+		}
+		if !slices.Equal(seen[0], seen[1]) || !slices.Equal(seen[1], seen[2]) || len(seen[0]) < 30 || len(seen[0]) > 60 {
+			t.Errorf("the group saw %d, %d and %d frames", len(seen[0]), len(seen[1]), len(seen[2]))
+		}
+
+		frozen := newSink()
+		frozen.take = takes(time.Hour)
+		hub.Attach(terms, frozen)
+		start := time.Now()
+		go film(hub, 150, time.Second/30)
+		<-frozen.ended
+		if after := time.Since(start); !errors.Is(frozen.why, ErrLockstep) || after < 2*time.Second || after > 2200*time.Millisecond {
+			t.Errorf("ended by %v after %v", frozen.why, after)
+		}
+		balanced(t, "frozen", frozen.account)
+		before := len(sinks[0].got)
+		time.Sleep(time.Second)
+		if n := len(sinks[0].got) - before; n < 10 {
+			t.Errorf("the group got %d frames in the second after it", n)
+		}
+		time.Sleep(5 * time.Second)
+		for i, v := range viewers {
+			leave(t, v, sinks[i])
+		}
+		if a := leave(t, latest, free); a.Sent != a.Offered {
+			t.Errorf("the latest viewer lost something: %+v", a)
+		}
+	})
+}
+
+func TestRateCaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := NewHub(nil)
+		caps := []float64{0.5, 7, 10, 30, 1000}
+		var sinks []*testSink
+		var viewers []*Viewer
+		for i, fps := range caps {
+			sinks = append(sinks, newSink())
+			viewers = append(viewers, hub.Attach(Terms{Mode: Mode(i % 2 * int(All)), Patience: time.Second, Buffer: 1 << 20,
+				Interval: time.Duration(float64(time.Second) / fps)}, sinks[i]))
+			if hub.Rate() < fps*0.999 || hub.Rate() > fps*1.001 {
+				t.Errorf("with a viewer of %v fps the hub wants %v", fps, hub.Rate())
+			}
+		}
+		film(hub, 3000, time.Second/30)
+		for i, v := range viewers {
+			a := leave(t, v, sinks[i])
+			want := min(caps[i], 30) * 100
+			if float64(a.Sent) < want*0.98 || float64(a.Sent) > want*1.02+1 || a.Sent+a.Skipped[Rate] != a.Offered {
+				t.Errorf("at %v fps: %+v, want %v", caps[i], a, want)
+			}
+		}
+		if hub.Rate() != 0 {
+			t.Errorf("without viewers the hub wants %v", hub.Rate())
+		}
+	})
+}
+
+func TestFillersKeepTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := NewHub(nil)
+		s := newSink()
+		s.filler = []byte("filler")
+		v := hub.Attach(Terms{RepeatAfter: time.Second, FillFirst: true}, s)
+		time.Sleep(10*time.Second + time.Millisecond)
+		if n := s.fills.Load(); n != 11 {
+			t.Errorf("%d fillers in ten seconds", n)
+		}
+		film(hub, 300, time.Second/30)
+		if n := s.fills.Load(); n != 11 {
+			t.Errorf("%d fillers among frames", n)
+		}
+		leave(t, v, s)
+	})
+}
+
+// Viewers of every mode join, stall, fail and leave while the camera publishes, an hour in all; then the books
+// balance, for each and for all.
+func TestAccountingOfViewers(t *testing.T) {
+	const pieces = 12
+	var sum Account
+	for seed := range uint64(pieces) {
+		one := churn(t, seed, time.Hour/pieces)
+		for r, n := range one.Skipped {
+			sum.Skipped[r] += n
+		}
+	}
+	for r, n := range sum.Skipped {
+		if n == 0 {
+			t.Errorf("nothing was skipped as %v; the test is too tame", Reason(r))
+		}
+	}
+}
+
+// churn lets a crowd come and go for so long, and returns its account. No timer of it is due when it is made: under the race
+// detector Go 1.26 crashes now and then in runtime.(*timer).maybeRunChan when a bubble selects on such a one.
+func churn(t *testing.T, seed uint64, length time.Duration) (sum Account) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := NewHub(nil)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			random := rand.New(rand.NewPCG(seed, 1))
+			for start := time.Now(); time.Since(start) < length; {
+				hub.Publish(frameOf("0123456789"))
+				time.Sleep(time.Duration(20+random.IntN(2000)) * time.Millisecond)
+			}
+		}()
+		results := make(chan Account)
+		const crowd = 12
+		for n := range uint64(crowd) {
+			random := rand.New(rand.NewPCG(seed, 2+n))
+			go func() {
+				var mine Account
+				for running := true; running; {
+					s := newSink()
+					theirs := rand.New(rand.NewPCG(n, random.Uint64())) // the sink's, which other goroutines call
+					s.take = func() time.Duration {
+						if theirs.IntN(4) > 0 {
+							return 0
+						}
+						return time.Duration(theirs.IntN(3000)) * time.Millisecond
+					}
+					s.fail = func() error {
+						if theirs.IntN(200) == 0 {
+							return errCut
+						}
+						return nil
+					}
+					terms := Terms{Mode: Mode(random.IntN(int(modes))), MaxAge: time.Duration(random.IntN(300)) * time.Millisecond,
+						Patience: 2 * time.Second, Buffer: 20000, RepeatAfter: 400 * time.Millisecond}
+					if random.IntN(2) == 0 {
+						terms.Interval = time.Duration(random.IntN(1000)) * time.Millisecond
+					}
+					s.filler = []byte("filler")
+					v := hub.Attach(terms, s)
+					timer := time.NewTimer(time.Duration(random.IntN(60))*time.Second + 1)
+					select {
+					case <-s.ended:
+					case <-done:
+						running = false
+					case <-timer.C:
+					}
+					timer.Stop()
+					v.End(errEnd)
+					<-s.ended
+					balanced(t, terms.Mode.String(), s.account)
+					mine.Offered += s.account.Offered
+					mine.Sent += s.account.Sent
+					for r, n := range s.account.Skipped {
+						mine.Skipped[r] += n
+					}
+				}
+				results <- mine
+			}()
+		}
+		for range crowd {
+			one := <-results
+			sum.Offered += one.Offered
+			sum.Sent += one.Sent
+			for r, n := range one.Skipped {
+				sum.Skipped[r] += n
+			}
+		}
+		st := hub.Stats()
+		if st.Transports[MJPEG].Account != sum || hub.Viewers() != 0 || hub.Rate() != 0 {
+			t.Errorf("the hub says %+v, its viewers %+v", st.Transports[MJPEG].Account, sum)
+		}
+		synctest.Wait()
+		if st := hub.Stats(); st.FrameMemory != Headroom+10+Tailroom {
+			t.Errorf("%d bytes of frames are still held", st.FrameMemory)
+		}
+	})
+	return sum
+}
+
+// What a frame costs in allocations must not grow with the number of viewers.
+func TestDeliveryAllocatesNothingPerViewer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		per := map[int]float64{}
+		for _, n := range []int{1, 500} {
+			hub := NewHub(nil)
+			var sinks []*testSink
+			var viewers []*Viewer
+			for range n {
+				s := newSink()
+				sinks, viewers = append(sinks, s), append(viewers, hub.Attach(Terms{RepeatAfter: time.Second}, s))
+			}
+			buffer := NewBuffer(0)
+			deliver := func() {
+				hub.Publish(NewFrame(buffer, 0))
+				synctest.Wait()
+			}
+			deliver()
+			per[n] = testing.AllocsPerRun(100, deliver)
+			for i, v := range viewers {
+				if a := leave(t, v, sinks[i]); a.Sent != a.Offered || a.Sent < 101 {
+					t.Errorf("%+v", a)
+				}
+			}
+		}
+		if per[500] > per[1] {
+			t.Errorf("allocations per frame, by viewers: %v", per)
+		}
+	})
+}

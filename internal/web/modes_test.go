@@ -1,0 +1,244 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/camgw/camgw/internal/fanout"
+)
+
+func TestModeAndRateAreChecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "cam")
+		for query, want := range map[string]string{
+			"mode=newest": "newest", "mode=latest,all": "latest,all", "fps=0": "fps", "fps=-1": "fps", "fps=NaN": "NaN",
+			"fps=1001": "1001", "fps=0.09": "0.09", "fps=fast": "fast", "mode=all&fps=": "",
+		} {
+			c := r.ask(get("/stream?" + query))
+			if want == "" {
+				c.stream()
+				continue
+			}
+			res, body := c.answer("GET")
+			if res.StatusCode != 400 || res.Header.Get("Content-Type") != "application/problem+json" || !strings.Contains(body, want) {
+				t.Errorf("%s: %d %s", query, res.StatusCode, body)
+			}
+		}
+		for _, query := range []string{"mode=lockstep", "mode=all&fps=0.1", "fps=29.97", "mode=latest&fps=1000&x=y"} {
+			r.ask(get("/stream?" + query)).stream()
+		}
+	})
+}
+
+func TestFewerPicturesOnRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{MaxFPS: 10}, "cam")
+		for query, want := range map[string]int{"": 10, "?fps=2": 2, "?fps=50": 10, "?fps=0.5": 1} {
+			c := r.ask(get("/stream" + query))
+			c.stream()
+			n := make(chan int)
+			go func() {
+				parts := 0
+				for {
+					if _, _, err := c.part(); err != nil {
+						n <- parts
+						return
+					}
+					parts++
+				}
+			}()
+			synctest.Wait()
+			for range 60 {
+				r.cameras[0].publish()
+				time.Sleep(time.Second / 30)
+			}
+			c.conn.Close()
+			if got := <-n; got < 2*want-1 || got > 2*want+1 {
+				t.Errorf("%q: %d pictures in two seconds", query, got)
+			}
+			synctest.Wait()
+		}
+	})
+}
+
+func TestFrameAgeIsTold(t *testing.T) {
+	f := newFrame([]byte("x"), 1, 1)
+	f.Received = time.Now()
+	f.Captured = f.Received.Add(-42 * time.Millisecond)
+	header, _ := Envelope(f)
+	if !bytes.HasSuffix(header, []byte("\r\nX-Frame-Age: 42\r\n\r\n")) || bytes.Count(header, []byte("\r\n\r\n")) != 1 {
+		t.Errorf("%q", header)
+	}
+}
+
+func TestBoundsPerCameraAndAddress(t *testing.T) {
+	for name, o := range map[string]Options{"camera": {MaxViewersPerCamera: 1}, "address": {MaxViewersPerAddress: 1}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, o, "a", "b")
+				first := r.ask(get("/cam/a/stream.mjpg"))
+				first.stream()
+				res, body := r.ask(get("/cam/a/stream.mjpg")).answer("GET")
+				if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !strings.Contains(body, name) {
+					t.Errorf("%d %s", res.StatusCode, body)
+				}
+				if name == "camera" {
+					r.ask(get("/cam/b/stream.mjpg")).stream()
+				}
+				first.conn.Close()
+				synctest.Wait()
+				r.ask(get("/cam/a/stream.mjpg")).stream()
+			})
+		})
+	}
+}
+
+// numbered is a picture that carries its number and the time it was made.
+func numbered(n uint64, size int) *fanout.Frame {
+	picture := make([]byte, size)
+	binary.LittleEndian.PutUint64(picture, n)
+	return newFrame(picture, 1, 1)
+}
+
+// dialTCP opens a stream of a server on a real socket, with a bounded receive buffer.
+func dialTCP(t *testing.T, address, target string) *client {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.(*net.TCPConn).SetReadBuffer(256 << 10); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if _, err := io.WriteString(conn, get(target)); err != nil {
+		t.Fatal(err)
+	}
+	return &client{t: t, conn: conn, in: bufio.NewReader(conn), boundary: boundary}
+}
+
+// With a viewer of all frames at half the camera's speed the camera slows to it: 10,000 frames arrive without a gap, and
+// a latest viewer beside it is not behind.
+func TestAllOverTCP(t *testing.T) {
+	const frames, size, burst = 10000, 8000, 4 // in a millisecond: no timer is finer
+	hub := fanout.NewHub(Envelope)
+	s := New(Options{
+		RepeatAfter: time.Hour, AllBuffer: 1 << 20, SendBuffer: 256 << 10, AllPatience: time.Minute,
+		Cameras: []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
+	})
+	address := newLoopback(t, s)
+	all, latest := dialTCP(t, address, "/stream?mode=all"), dialTCP(t, address, "/stream")
+	all.stream()
+	latest.stream()
+	for hub.Viewers() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var wg sync.WaitGroup
+	var held int
+	wg.Go(func() {
+		for n := uint64(1); n <= frames && ctx.Err() == nil; {
+			for range burst {
+				if n > frames || hub.Allowance() == 0 {
+					held++
+					break
+				}
+				hub.Publish(numbered(n, size))
+				n++
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+	late := 0
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			picture, stamp, err := latest.part()
+			if err != nil {
+				return
+			}
+			if time.Since(stamp) > 50*time.Millisecond { // the scheduler of a busy machine has its share in it
+				late++
+			}
+			if binary.LittleEndian.Uint64(picture) == frames {
+				return
+			}
+		}
+	})
+	start := time.Now()
+	for n := uint64(1); n <= frames; n++ {
+		picture, _, err := all.part()
+		if err != nil {
+			t.Fatalf("frame %d: %v", n, err)
+		}
+		if got := binary.LittleEndian.Uint64(picture); got != n {
+			t.Fatalf("frame %d came after frame %d", got, n-1)
+		}
+		if behind := time.Duration(n)*2*time.Millisecond/burst - time.Since(start); behind > time.Millisecond {
+			time.Sleep(behind)
+		}
+	}
+	wg.Wait()
+	if held == 0 || late > frames/50 {
+		t.Errorf("the camera was held back %d times; the latest viewer was late %d times", held, late)
+	}
+}
+
+// The end of each stalled viewer is counted by its mode, and takes its patience.
+func TestStalledViewersOverTCP(t *testing.T) {
+	hub := fanout.NewHub(Envelope)
+	const patience = 400 * time.Millisecond
+	s := New(Options{
+		RepeatAfter: time.Hour, WriteTimeout: patience, LockstepTimeout: patience, AllPatience: patience, SendBuffer: 256 << 10,
+		Cameras: []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
+	})
+	address := newLoopback(t, s)
+	for _, target := range []string{"/stream", "/?action=stream", "/stream?mode=lockstep", "/stream?mode=all"} {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprint(conn, get(target)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good := dialTCP(t, address, "/?action=stream")
+	good.boundary = streamerBoundary
+	good.stream()
+	for hub.Viewers() < 5 {
+		time.Sleep(time.Millisecond)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			if _, _, err := good.part(); err != nil {
+				return
+			}
+		}
+	})
+	deadline := time.Now().Add(20 * time.Second)
+	for n := uint64(0); hub.Viewers() > 1; n++ {
+		if time.Now().After(deadline) {
+			t.Fatalf("still there: %+v", s.Stats())
+		}
+		hub.Publish(numbered(n, 150000))
+		time.Sleep(2 * time.Millisecond)
+	}
+	ends := s.Stats().Cameras[0].Ends
+	if ends != [len(ends)]uint64{EndSlow: 2, EndLockstep: 1, EndBehind: 1} {
+		t.Errorf("streams ended by %v", ends)
+	}
+	good.conn.Close()
+	wg.Wait()
+}

@@ -1,0 +1,119 @@
+package web
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// stage holds the part being delivered in a file in memory, from which sendfile(2) gives pages to a socket where
+// write(2) copies them. It belongs to the goroutine that delivers a camera's parts. Each part gets pages of its own: those
+// before are cut off the file, and live on as long as a socket has them.
+type stage struct {
+	file   *os.File
+	part   *byte // first byte of the part last written; it keeps the part, so that it stays unique
+	size   int
+	uses   int
+	staged bool // the file holds it
+	broken bool // there are no such files here
+}
+
+const (
+	// stageFrom is how many viewers get a part by write(2) before it is worth its copy in the file.
+	stageFrom = 4
+
+	// stageLeast is the size of part below which pages are not worth it.
+	stageLeast = 8 << 10
+)
+
+// write gives as much of a part to a socket as goes without waiting.
+func (g *stage) write(fd int, part []byte) (int, error) {
+	if first := unsafe.SliceData(part); first != g.part || len(part) != g.size {
+		g.part, g.size, g.uses, g.staged = first, len(part), 0, false
+	}
+	if g.uses++; !g.staged && g.uses > stageFrom && len(part) >= stageLeast && !g.broken {
+		g.put(part)
+	}
+	for {
+		var n uintptr
+		var errno syscall.Errno
+		// Raw: they never wait, and telling the scheduler that they might costs more than a tenth of the call.
+		if g.staged {
+			var offset int64
+			n, _, errno = syscall.RawSyscall6(unix.SYS_SENDFILE, uintptr(fd), g.file.Fd(), uintptr(unsafe.Pointer(&offset)), uintptr(len(part)), 0, 0)
+		} else {
+			n, _, errno = syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(part))), uintptr(len(part)))
+		}
+		if errno != syscall.EINTR {
+			return outcome(n, errno)
+		}
+	}
+}
+
+// outcome is what a system call on a socket came to; a full one is none.
+func outcome(n uintptr, errno syscall.Errno) (int, error) {
+	switch errno {
+	case 0:
+		return int(n), nil
+	case syscall.EAGAIN:
+		return 0, nil
+	}
+	return 0, errno
+}
+
+// put copies the part into the file, or gives files up.
+func (g *stage) put(part []byte) {
+	if err := g.fill(part); err != nil {
+		g.broken = true
+		return
+	}
+	g.staged = true
+}
+
+func (g *stage) fill(part []byte) error {
+	if g.file == nil {
+		fd, err := unix.MemfdCreate("camgw-part", unix.MFD_CLOEXEC)
+		if err != nil {
+			return err
+		}
+		g.file = os.NewFile(uintptr(fd), "camgw-part") // closed with the camera, by the garbage collector
+	}
+	if err := g.file.Truncate(0); err != nil {
+		return err
+	}
+	n, err := g.file.WriteAt(part, 0)
+	if err == nil && n < len(part) {
+		err = errors.ErrUnsupported
+	}
+	return err
+}
+
+// writeBoth gives as much of two slices to a socket as goes without waiting.
+func writeBoth(fd int, a, b []byte) (int, error) {
+	both := [2]unix.Iovec{{Base: unsafe.SliceData(a)}, {Base: unsafe.SliceData(b)}}
+	both[0].SetLen(len(a))
+	both[1].SetLen(len(b))
+	for {
+		n, _, errno := syscall.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&both)), 2)
+		if errno != syscall.EINTR {
+			runtime.KeepAlive(a)
+			runtime.KeepAlive(b)
+			return outcome(n, errno)
+		}
+	}
+}
+
+// discardUnread throws away what a viewer has said and nobody has read, as far as it is there.
+func discardUnread(fd uintptr) bool {
+	var waste [4096]byte
+	for range 16 {
+		if n, err := unix.Read(int(fd), waste[:]); n <= 0 || err != nil {
+			break
+		}
+	}
+	return true
+}
