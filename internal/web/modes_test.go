@@ -199,7 +199,7 @@ func TestStalledViewersOverTCP(t *testing.T) {
 	hub := fanout.NewHub(Envelope)
 	const patience = 400 * time.Millisecond
 	s := New(Options{
-		RepeatAfter: time.Hour, WriteTimeout: patience, LockstepTimeout: patience, AllPatience: patience, SendBuffer: 256 << 10,
+		RepeatAfter: time.Hour, WriteTimeout: 3 * patience, LockstepTimeout: patience, AllPatience: patience, SendBuffer: 256 << 10,
 		Cameras: []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
 	})
 	address := newLoopback(t, s)
