@@ -9,6 +9,11 @@ GO       ?= go
 FUZZTIME ?= 60s
 BOARD    ?= ai_thinker
 
+# The C that firmware/Makefile does not format itself.
+CLANG_FORMAT := clang-format --style=file:firmware/.clang-format
+C_SOURCES = $(wildcard $(addsuffix /*.[ch],internal/bench/load firmware/ports/posix firmware/ports/posix/test \
+	firmware/ports/esp-idf/main firmware/ports/esp-idf/check firmware/ports/esp-idf/check_boards))
+
 .PHONY: help
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r t d; do printf '  %-14s %s\n' "$$t" "$$d"; done
@@ -40,6 +45,7 @@ check: need-test ## formatting and static checks
 	@test -z "$$(gofmt -l cmd internal)" || { gofmt -d cmd internal; exit 1; }
 	$(GO) vet ./...
 	$(MAKE) -C firmware fmt-check
+	$(CLANG_FORMAT) --dry-run --Werror $(C_SOURCES)
 
 .PHONY: firmware
 firmware: ## build the firmware image for BOARD (ai_thinker, esp32s3_eye, ...), with ESP-IDF
@@ -93,6 +99,7 @@ bench-ingest: bench-programs ## cost of taking pictures in against cat, into doc
 fmt: need-test ## format Go and C
 	gofmt -w cmd internal
 	$(MAKE) -C firmware fmt
+	$(CLANG_FORMAT) -i $(C_SOURCES)
 
 .PHONY: clean
 clean: ## remove what was built

@@ -27,7 +27,7 @@ type pump struct {
 	timer   *time.Timer
 	taken   []*Viewer // inbox and frames of this turn; the arrays serve again
 	fresh   []*Frame
-	now     time.Time // read every clockEvery writes: a clock costs about 1 % of a write
+	now     time.Time // read every clockEvery writes
 	writes  int
 	gone    int // viewers ended and not yet swept
 	batch   batch

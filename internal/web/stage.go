@@ -41,7 +41,7 @@ func (g *stage) write(fd int, part []byte) (int, error) {
 	for {
 		var n uintptr
 		var errno syscall.Errno
-		// Raw: they never wait, and telling the scheduler that they might costs more than a tenth of the call.
+		// Raw: they never wait, so that the scheduler need not be told that they might.
 		if g.staged {
 			var offset int64
 			n, _, errno = syscall.RawSyscall6(unix.SYS_SENDFILE, uintptr(fd), g.file.Fd(), uintptr(unsafe.Pointer(&offset)), uintptr(len(part)), 0, 0)
