@@ -41,9 +41,9 @@ func Run(ctx context.Context, cfg config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
-	// Before any socket exists: serial ports need low descriptors.
+	// Before any socket exists.
 	if err := serialport.Reserve(g.serialPorts); err != nil {
-		return fmt.Errorf("reserve descriptors for %d ports: %w", g.serialPorts, err)
+		return err
 	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {

@@ -24,8 +24,6 @@ func openControl(path string) (control, error) {
 	}
 }
 
-func (c control) close() error { return unix.Close(int(c)) }
-
 // lock takes the line for this descriptor alone; EWOULDBLOCK when another one has it, in this process or elsewhere.
 func (c control) lock() error {
 	for {
@@ -39,19 +37,20 @@ func (c control) lock() error {
 func (c control) write(b []byte, deadline time.Time) (int, error) {
 	sent := 0
 	for sent < len(b) {
-		n, err := unix.Write(int(c), b[sent:])
-		if n > 0 {
-			sent += n
+		// Raw, as in [input.attempt].
+		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(c), uintptr(unsafe.Pointer(&b[sent])), uintptr(len(b)-sent))
+		if errno == 0 && n > 0 {
+			sent += int(n)
 			continue
 		}
-		switch {
-		case err == unix.EINTR:
-		case err == nil || err == unix.EAGAIN:
+		switch errno {
+		case unix.EINTR:
+		case 0, unix.EAGAIN:
 			if err := c.waitWritable(deadline); err != nil {
 				return sent, err
 			}
 		default:
-			return sent, err
+			return sent, errno
 		}
 	}
 	return sent, nil

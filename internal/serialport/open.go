@@ -47,16 +47,15 @@ func open(path string, opts Options) (*Port, *OpenError) {
 	}
 	id := identify(sysfs, rdev)
 
-	lowDescriptors.borrow(perPort)
+	spareDescriptors.borrow(perPort)
 	p, err := take(path, &st, linesFor(id), opts)
 	if err != nil {
-		lowDescriptors.giveBack(perPort)
+		spareDescriptors.giveBack(perPort)
 		if oerr, ok := errors.AsType[*OpenError](err); ok {
 			return nil, oerr
 		}
 		return nil, classify(path, &st, err)
 	}
-	lowDescriptors.settle()
 	opts.Logger.Debug("serial port open", "path", path, "baud", p.baud, "driver", id.Driver, "usb_vid", id.VID, "usb_pid", id.PID, "usb_serial", id.Serial)
 	return p, nil
 }
@@ -67,9 +66,13 @@ func take(path string, st *unix.Stat_t, lines modemLines, opts Options) (_ *Port
 	if err != nil {
 		return nil, err
 	}
+	in, err := newInput(ctl, path)
+	if err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, ctl.close())
+			err = errors.Join(err, in.close())
 		}
 	}()
 	if err := ctl.lock(); err == unix.EWOULDBLOCK {
@@ -107,9 +110,6 @@ func take(path string, st *unix.Stat_t, lines modemLines, opts Options) (_ *Port
 	if err := ctl.lowLatency(); err != nil {
 		opts.Logger.Debug("serial port stays at its default latency", "path", path, "err", err)
 	}
-	if err := lib.SetReadTimeout(opts.ReadTimeout); err != nil {
-		return nil, err
-	}
 	if err := lib.ResetInputBuffer(); err != nil {
 		return nil, err
 	}
@@ -120,7 +120,10 @@ func take(path string, st *unix.Stat_t, lines modemLines, opts Options) (_ *Port
 	if err := checkRate(opts.Baud, baud); err != nil {
 		return nil, &OpenError{Path: path, Cause: CauseInvalid, Err: err, Hint: "another rate, 115200 for instance"}
 	}
-	return &Port{name: path, lib: lib, ctl: ctl, lines: lines, baud: baud, writeTimeout: writeTimeout}, nil
+	return &Port{
+		name: path, lib: lib, ctl: ctl, in: in, lines: lines,
+		readTimeout: opts.ReadTimeout, baud: baud, writeTimeout: writeTimeout,
+	}, nil
 }
 
 // libraryError gives an error of the library's Open, which does not unwrap, the errno it stands for.

@@ -177,7 +177,7 @@ func classify(path string, st *unix.Stat_t, err error) *OpenError {
 		return held(path, by, known, err)
 	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
 		return notTTY(path, "character device of another kind")
-	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, errNoLowDescriptor):
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
 		return &OpenError{Path: path, Cause: CauseOther, Err: err, Hint: hintFiles}
 	}
 	return &OpenError{Path: path, Cause: CauseOther, Err: err, Hint: hintReplug}

@@ -62,8 +62,10 @@ type Port struct {
 	name  string // fixed
 	lib   serial.Port
 	ctl   control
+	in    *input // owns ctl
 	lines modemLines
 
+	readTimeout  time.Duration
 	baud         int       // true rate, as the driver told
 	idleAt       time.Time // when the last byte written will have left the wire
 	writeTimeout time.Duration
@@ -81,16 +83,15 @@ func (p *Port) Read(b []byte) (int, error) {
 		return 0, os.ErrClosed
 	}
 	if len(b) == 0 {
-		return 0, nil // the library would take a read of nothing for a hang-up
+		return 0, nil // the kernel would answer as to a hang-up
 	}
-	n, err := readRecovered(p.lib, b)
+	n, err := p.in.read(b, p.readTimeout)
 	switch {
 	case n > 0:
 		return n, nil
-	case err == nil || errors.Is(err, unix.EAGAIN):
-		// EAGAIN: somebody else took the bytes between the library's select and its read.
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, os.ErrDeadlineExceeded
-	case isGone(err):
+	case err == io.EOF, isGone(err):
 		return 0, io.EOF
 	}
 	return 0, fmt.Errorf("read %s: %w", p.name, err)
@@ -171,7 +172,8 @@ func (p *Port) SetReadTimeout(d time.Duration) error {
 	if d <= 0 {
 		return fmt.Errorf("read timeout of %s: %v is not above 0", p.name, d)
 	}
-	return p.lib.SetReadTimeout(d)
+	p.readTimeout = d
+	return nil
 }
 
 // LineErrors returns the driver's error counters; false where the driver has none, as a pty or USB-CDC may not.
@@ -193,8 +195,8 @@ func (p *Port) Close() error {
 	if err := p.drain(closeTimeout); errors.Is(err, os.ErrDeadlineExceeded) {
 		p.ctl.discardOutput()
 	}
-	err := errors.Join(p.lib.Close(), p.ctl.close())
-	lowDescriptors.giveBack(perPort)
+	err := errors.Join(p.lib.Close(), p.in.close())
+	spareDescriptors.giveBack(perPort)
 	if err != nil {
 		return fmt.Errorf("close %s: %w", p.name, err)
 	}

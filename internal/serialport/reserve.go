@@ -8,40 +8,36 @@ import (
 )
 
 const (
-	// selectLimit is the kernel's FD_SETSIZE: select(2) can name descriptors below it.
-	selectLimit = 1024
 	// perPort is what an open port takes: the tty and both ends of a pipe for the library, and our control.
 	perPort = 4
-	// slack is held on top, against those who take a descriptor in the moment between our letting go and the library's
-	// taking hold.
+	// slack is held on top, against those who take a descriptor in the moment between our letting go and the
+	// opening's taking hold.
 	slack = 16
 )
 
-// lowDescriptors belongs to the process, because descriptor numbers do.
-var lowDescriptors reserve
+// spareDescriptors belongs to the process, because the limit on descriptors does.
+var spareDescriptors reserve
 
-// Reserve keeps enough descriptors below 1024 aside for that many ports to be open at once, now and after any number
-// of reopenings. Call it once, before anything opens descriptors in numbers; calling again with more ports tops up.
-// Without it Open still works as long as low descriptors happen to be free, and fails cleanly when they are not.
+// Reserve keeps descriptors aside for that many ports to be open at once, now and after any number of reopenings,
+// however many viewers have come up against the limit on open files. Call it once, before anything opens
+// descriptors in numbers; calling again with more ports tops up. Without it Open works as long as descriptors are free.
 func Reserve(ports int) error {
 	if ports <= 0 {
 		return nil
 	}
 	want := ports*perPort + slack
-	if got := lowDescriptors.grow(want); got < want {
-		return fmt.Errorf("reserve descriptors for %d serial ports: %d of %d found below %d; try: a higher open file limit (ulimit -n), or fewer ports",
-			ports, got, want, selectLimit)
+	if got := spareDescriptors.grow(want); got < want {
+		return fmt.Errorf("reserve descriptors for %d serial ports: only %d of %d are to be had; try: a higher open file limit (ulimit -n), or fewer ports", ports, got, want)
 	}
 	return nil
 }
 
-// reserve is a stock of low descriptors. An opener borrows some: they are closed, and the kernel, which gives the lowest number
-// free, gives them to whoever opens next.
+// reserve is a stock of descriptors. An opener borrows some: they are closed, and free for whoever opens next.
 type reserve struct {
 	mu   sync.Mutex
 	want int   // promised by Reserve
 	lent int   // of these, with ports that are open or opening
-	held []int // open on /dev/null, each below selectLimit
+	held []int // open on /dev/null
 }
 
 // grow raises the promise to want and returns how many descriptors it really covers.
@@ -59,21 +55,11 @@ func (r *reserve) borrow(n int) {
 	defer r.mu.Unlock()
 	r.fill()
 	r.lent += n
-	r.free(len(r.held) - r.target())
-}
-
-// widen sets n more free in the hope that the caller gets enough; settle takes back what it did not use.
-func (r *reserve) widen(n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.free(n)
-}
-
-// settle ends an opening that succeeded.
-func (r *reserve) settle() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.fill()
+	for range min(len(r.held)-r.target(), len(r.held)) {
+		last := len(r.held) - 1
+		_ = unix.Close(r.held[last])
+		r.held = r.held[:last]
+	}
 }
 
 // giveBack says that n borrowed descriptors were closed.
@@ -86,15 +72,7 @@ func (r *reserve) giveBack(n int) {
 
 func (r *reserve) target() int { return max(r.want-r.lent, 0) }
 
-func (r *reserve) free(n int) {
-	for range min(n, len(r.held)) {
-		last := len(r.held) - 1
-		_ = unix.Close(r.held[last])
-		r.held = r.held[:last]
-	}
-}
-
-// fill takes low descriptors until the target is met or none is left. What is missing then is somebody's for now; every later
+// fill takes descriptors until the target is met or none is left. What is missing then is somebody's for now; every later
 // opening and closing of a port tries again.
 func (r *reserve) fill() {
 	for len(r.held) < r.target() {
@@ -103,10 +81,6 @@ func (r *reserve) fill() {
 			continue
 		}
 		if err != nil {
-			return
-		}
-		if fd >= selectLimit {
-			_ = unix.Close(fd)
 			return
 		}
 		r.held = append(r.held, fd)

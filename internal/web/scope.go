@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -32,14 +33,14 @@ func (sc *scope) carry(v *stream, conn net.Conn, terms fanout.Terms) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		k := &tcpSink{stream: v, scope: sc, conn: tcp, stage: &v.camera.stage}
 		k.of, k.timeout = conn, timeout
-		k.try = k.attempt
 		if v.boundary != boundary {
 			k.tail = v.own()
 		}
 		var err error
-		if k.raw, err = tcp.SyscallConn(); err == nil {
+		if k.fd, err = descriptor(tcp); err == nil {
 			sink = k
-			err = sc.server.bound(k.raw)
+			// A slow viewer shall see now, and not what was ten seconds ago. The kernel doubles it.
+			err = unix.SetsockoptInt(k.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sc.server.options.SendBuffer/2)
 		}
 		if err != nil {
 			v.log.Debug("connection not bounded", "error", err)
@@ -74,7 +75,7 @@ func (sc *scope) watch(k *tcpSink, viewer *fanout.Viewer) (err error) {
 			return err
 		}
 	}
-	k.id, err = sc.watcher.watch(k.raw, viewer)
+	k.id, err = sc.watcher.watch(k.fd, viewer)
 	return err
 }
 
@@ -128,14 +129,11 @@ func (sc *scope) wait(ctx context.Context) {
 	<-ended
 }
 
-// bound limits what the kernel holds for a viewer: a slow one shall see now, and not what was ten seconds ago.
-func (s *Server) bound(raw interface{ Control(func(uintptr)) error }) error {
-	var failed error
-	err := raw.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, s.options.SendBuffer/2) // the kernel doubles it
-	})
-	if err != nil {
-		return err
+// descriptor is the number of an open connection, good until it is closed.
+func descriptor(conn syscall.Conn) (number int, err error) {
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { number = int(fd) })
 	}
-	return failed
+	return number, err
 }

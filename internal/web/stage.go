@@ -14,7 +14,8 @@ import (
 // write(2) copies them. It belongs to the goroutine that delivers a camera's parts. Each part gets pages of its own: those
 // before are cut off the file, and live on as long as a socket has them.
 type stage struct {
-	file   *os.File
+	file   *os.File // closes fd with the camera, by way of the garbage collector
+	fd     int
 	part   *byte // first byte of the part last written; it keeps the part, so that it stays unique
 	size   int
 	uses   int
@@ -30,7 +31,8 @@ const (
 	stageLeast = 8 << 10
 )
 
-// write gives as much of a part to a socket as goes without waiting.
+// write gives as much of a part to a socket as goes without waiting. All system calls here are raw: they never wait, so that
+// the scheduler need not be told that they might. Told, it would start its monitor, which then looks in thousands of times a second.
 func (g *stage) write(fd int, part []byte) (int, error) {
 	if first := unsafe.SliceData(part); first != g.part || len(part) != g.size {
 		g.part, g.size, g.uses, g.staged = first, len(part), 0, false
@@ -41,10 +43,9 @@ func (g *stage) write(fd int, part []byte) (int, error) {
 	for {
 		var n uintptr
 		var errno syscall.Errno
-		// Raw: they never wait, so that the scheduler need not be told that they might.
 		if g.staged {
 			var offset int64
-			n, _, errno = syscall.RawSyscall6(unix.SYS_SENDFILE, uintptr(fd), g.file.Fd(), uintptr(unsafe.Pointer(&offset)), uintptr(len(part)), 0, 0)
+			n, _, errno = syscall.RawSyscall6(unix.SYS_SENDFILE, uintptr(fd), uintptr(g.fd), uintptr(unsafe.Pointer(&offset)), uintptr(len(part)), 0, 0)
 		} else {
 			n, _, errno = syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(part))), uintptr(len(part)))
 		}
@@ -80,16 +81,20 @@ func (g *stage) fill(part []byte) error {
 		if err != nil {
 			return err
 		}
-		g.file = os.NewFile(uintptr(fd), "camgw-part") // closed with the camera, by the garbage collector
+		g.fd = fd
+		g.file = os.NewFile(uintptr(fd), "camgw-part")
 	}
-	if err := g.file.Truncate(0); err != nil {
-		return err
+	if _, _, errno := syscall.RawSyscall(unix.SYS_FTRUNCATE, uintptr(g.fd), 0, 0); errno != 0 {
+		return errno
 	}
-	n, err := g.file.WriteAt(part, 0)
-	if err == nil && n < len(part) {
-		err = errors.ErrUnsupported
+	n, _, errno := syscall.RawSyscall6(unix.SYS_PWRITE64, uintptr(g.fd), uintptr(unsafe.Pointer(unsafe.SliceData(part))), uintptr(len(part)), 0, 0, 0)
+	if errno != 0 {
+		return errno
 	}
-	return err
+	if int(n) < len(part) {
+		return errors.ErrUnsupported
+	}
+	return nil
 }
 
 // writeBoth gives as much of two slices to a socket as goes without waiting.
@@ -108,12 +113,11 @@ func writeBoth(fd int, a, b []byte) (int, error) {
 }
 
 // discardUnread throws away what a viewer has said and nobody has read, as far as it is there.
-func discardUnread(fd uintptr) bool {
+func discardUnread(fd int) {
 	var waste [4096]byte
 	for range 16 {
-		if n, err := unix.Read(int(fd), waste[:]); n <= 0 || err != nil {
+		if n, err := unix.Read(fd, waste[:]); n <= 0 || err != nil {
 			break
 		}
 	}
-	return true
 }

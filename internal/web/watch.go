@@ -40,7 +40,7 @@ func newWatcher() (*watcher, error) {
 }
 
 // watch ends the viewer when the peer of its connection hangs up. The id is for forget.
-func (w *watcher) watch(conn syscall.RawConn, viewer *fanout.Viewer) (id int32, err error) {
+func (w *watcher) watch(fd int, viewer *fanout.Viewer) (id int32, err error) {
 	w.mu.Lock()
 	for w.last++; w.viewers[w.last] != nil || w.last <= 0; w.last++ {
 		w.last = max(w.last, 0) // ids serve again after two thousand million viewers
@@ -50,10 +50,8 @@ func (w *watcher) watch(conn syscall.RawConn, viewer *fanout.Viewer) (id int32, 
 	w.mu.Unlock()
 	var failed error
 	event := unix.EpollEvent{Events: unix.EPOLLRDHUP | unix.EPOLLONESHOT, Fd: id}
-	err = conn.Control(func(fd uintptr) {
-		failed = w.raw.Control(func(epoll uintptr) {
-			failed = unix.EpollCtl(int(epoll), unix.EPOLL_CTL_ADD, int(fd), &event)
-		})
+	err = w.raw.Control(func(epoll uintptr) {
+		failed = unix.EpollCtl(int(epoll), unix.EPOLL_CTL_ADD, fd, &event)
 	})
 	return id, errors.Join(err, failed)
 }
