@@ -88,8 +88,8 @@ bench-programs: build hostcam bin/bench/floor bin/bench/viewers
 	$(GO) build -o bin/bench ./internal/bench/fanout ./internal/bench/ingest
 
 .PHONY: bench-fanout
-bench-fanout: bench-programs ## cost per viewer against one write(2), into docs/benchmarks.md; BENCH=full: every row
-	bin/bench/fanout $(if $(filter full,$(BENCH)),-full) -page docs/benchmarks.md $(BENCH_FLAGS)
+bench-fanout: bench-programs ## cost per viewer against one write(2), into docs/benchmarks.md and README.md; BENCH=full: every row
+	bin/bench/fanout $(if $(filter full,$(BENCH)),-full) -page docs/benchmarks.md -brief README.md $(BENCH_FLAGS)
 
 .PHONY: bench-ingest
 bench-ingest: bench-programs ## cost of taking pictures in against cat, into docs/benchmarks.md

@@ -31,10 +31,10 @@ func TestOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(o.rows, []row{{300, 21, 30, 0}, {10, 6, 5, 20}}) || o.pairs != 3 || o.camgw != "there/camgw" || !slices.Equal(o.args, []string{"--a", "1", "--b"}) {
+	if !slices.Equal(o.rows, []row{{300, 21, 30, 0}, {10, 6, 5, 20}}) || o.pairs != 5 || o.camgw != "there/camgw" || !slices.Equal(o.args, []string{"--a", "1", "--b"}) {
 		t.Errorf("%+v", o)
 	}
-	if o, err := parse([]string{"-full"}); err != nil || o.pairs != 5 || len(o.rows) != len(all) {
+	if o, err := parse([]string{"-full"}); err != nil || len(o.rows) != len(all) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	for _, bad := range [][]string{{"-pairs", "-1"}, {"-window", "0s"}, {"-warm-up", "-1s"}, {"more"}} {
@@ -77,6 +77,21 @@ func TestTable(t *testing.T) {
 	for line := range strings.Lines(got) {
 		if strings.HasPrefix(line, "|") && strings.Count(line, "|") != columns {
 			t.Errorf("%d columns in %q", strings.Count(line, "|"), line)
+		}
+	}
+}
+
+func TestAbridged(t *testing.T) {
+	floor := runs([]float64{8, 10, 9}, []float64{4, 4, 4}, 1.5)
+	got := abridge([]result{
+		{row{300, 21, 30, 20}, floor, runs([]float64{8.8, 11, 9}, []float64{4, 5, 6}, 20)},
+	}, "camgw 1.0", time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC))
+	for _, want := range []string{
+		"| 300, 20 % of them stalled | 21 kB, 30 fps | **1.10** x floor | 1.00 / 1.25 x floor | 20 MB |\n",
+		"\ncamgw 1.0, 2026-11-22, written by `make bench-fanout`.\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
 }

@@ -51,6 +51,7 @@ type options struct {
 	warmUp time.Duration
 	window time.Duration
 	page   string // to write the table to; empty: none
+	brief  string // to write what matters of it to; empty: none
 	asked  string // how it was called
 }
 
@@ -65,25 +66,22 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.camgw, "camgw", "", "`program` to measure instead of the folder's camgw")
 	f.StringVar(&extra, "serve", "", "more `arguments` for camgw serve, separated by spaces")
 	f.StringVar(&o.path, "path", "/stream", "`address` of the stream on camgw, such as /stream?mode=all")
-	f.IntVar(&o.pairs, "pairs", 0, "runs of floor and camgw per row (3; 5 with -full)")
+	f.IntVar(&o.pairs, "pairs", 5, "runs of floor and camgw per row")
 	f.DurationVar(&o.warmUp, "warm-up", 2*time.Second, "time before a window")
 	f.DurationVar(&o.window, "window", 5*time.Second, "time that is measured")
 	f.StringVar(&o.page, "page", "", "`file` whose section <!-- fanout --> becomes the table")
+	f.StringVar(&o.brief, "brief", "", "`file` whose section <!-- fanout --> becomes a shorter table")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	pairs := 3
 	if *full {
-		o.rows, pairs = all, 5
+		o.rows = all
 	}
 	if custom != nil {
 		o.rows = custom
-	}
-	if o.pairs == 0 {
-		o.pairs = pairs
 	}
 	if o.pairs < 1 || o.window <= 0 || o.warmUp < 0 {
 		return o, errors.New("-pairs and -window must be above 0, -warm-up not below")
@@ -121,10 +119,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	table := tabulate(results)
 	fmt.Fprintf(out, "\n%s", table)
-	if o.page == "" {
-		return nil
+	version := bench.Version(ctx, o.camgw)
+	if o.page != "" {
+		err = bench.WriteSection(o.page, "fanout", heading(o, machine, version, time.Now())+table)
 	}
-	return bench.WriteSection(o.page, "fanout", heading(o, machine, bench.Version(ctx, o.camgw), time.Now())+table)
+	if o.brief != "" {
+		err = errors.Join(err, bench.WriteSection(o.brief, "fanout", abridge(results, version, time.Now())))
+	}
+	return err
 }
 
 // measure runs a row's pairs, floor first in every other.

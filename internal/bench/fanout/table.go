@@ -52,6 +52,22 @@ func (s series) cells(b *strings.Builder, cpuRatio, ageRatio string) {
 		s.peakMB.Median(), s.lost, 100*s.fairness.Median())
 }
 
+// abridge is the table for those in a hurry: the ratios alone, which is what carries over to other machines.
+func abridge(results []result, version string, at time.Time) string {
+	var b strings.Builder
+	b.WriteString("| viewers | picture | CPU per delivered picture | age p50 / p99 | peak memory |\n| --- | --- | --- | --- | --- |\n")
+	for _, r := range results {
+		stalled := ""
+		if r.Stalled > 0 {
+			stalled = fmt.Sprintf(", %d %% of them stalled", r.Stalled)
+		}
+		fmt.Fprintf(&b, "| %d%s | %d kB, %g fps | **%.2f** x floor | %.2f / %.2f x floor | %.0f MB |\n", r.Viewers, stalled, r.KB, r.FPS,
+			r.camgw.perFrame.Over(r.floor.perFrame).Median(), r.camgw.p50.Over(r.floor.p50).Median(), r.camgw.p99.Over(r.floor.p99).Median(), r.camgw.peakMB.Median())
+	}
+	fmt.Fprintf(&b, "\n%s, %s, written by `make bench-fanout`.\n", version, at.UTC().Format("2006-01-02"))
+	return b.String()
+}
+
 // remarks are what two rows say together.
 func remarks(results []result) string {
 	var b strings.Builder
