@@ -24,10 +24,11 @@ type stage struct {
 }
 
 const (
-	// stageFrom is how many viewers get a part by write(2) before it is worth its copy in the file.
-	stageFrom = 4
+	// stageFrom is how many viewers get a part by write(2) before it is copied into the file. The copy costs about as much as so
+	// many viewers save by it; who cannot know how many will come loses least by paying once the same has been spent.
+	stageFrom = 16
 
-	// stageLeast is the size of part below which pages are not worth it.
+	// stageLeast is the size of part below which pages save nothing: at 6 kB both ways cost the same.
 	stageLeast = 8 << 10
 )
 
