@@ -25,8 +25,11 @@ type stage struct {
 
 const (
 	// stageFrom is how many viewers get a part by write(2) before it is copied into the file. The copy costs about as much as so
-	// many viewers save by it; who cannot know how many will come loses least by paying once the same has been spent.
-	stageFrom = 16
+	// many viewers save by it; who cannot know how many will come loses least by paying once the same has been spent. What
+	// a large part saves grows faster than its copy.
+	stageFrom      = 16
+	stageLarge     = 64 << 10
+	stageLargeFrom = 4
 
 	// stageLeast is the size of part below which pages save nothing: at 6 kB both ways cost the same.
 	stageLeast = 8 << 10
@@ -38,7 +41,7 @@ func (g *stage) write(fd int, part []byte) (int, error) {
 	if first := unsafe.SliceData(part); first != g.part || len(part) != g.size {
 		g.part, g.size, g.uses, g.staged = first, len(part), 0, false
 	}
-	if g.uses++; !g.staged && g.uses > stageFrom && len(part) >= stageLeast && !g.broken {
+	if g.uses++; !g.staged && !g.broken && g.pays() {
 		g.put(part)
 	}
 	for {
@@ -54,6 +57,14 @@ func (g *stage) write(fd int, part []byte) (int, error) {
 			return outcome(n, errno)
 		}
 	}
+}
+
+// pays tells whether it is time to copy the part into the file.
+func (g *stage) pays() bool {
+	if g.size >= stageLarge {
+		return g.uses > stageLargeFrom
+	}
+	return g.size >= stageLeast && g.uses > stageFrom
 }
 
 // outcome is what a system call on a socket came to; a full one is none.
