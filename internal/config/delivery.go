@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,6 +61,6 @@ func parseSize(text string) (bytes int, ok bool) {
 			text, unit = number, u.size
 		}
 	}
-	n, err := strconv.ParseUint(text, 10, 31)
-	return int(n) * unit, err == nil
+	n, err := strconv.Atoi(text)
+	return n * unit, err == nil && n >= 0 && n <= math.MaxInt/unit
 }
