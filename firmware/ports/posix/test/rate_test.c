@@ -15,6 +15,7 @@ static struct host h;
 struct seen {
     double at_s; /* when the last byte came, in seconds since hostcam's start */
     double age_ms;
+    double delay_ms; /* rig_delay_ms by then */
     uint32_t len;
     uint8_t quality;
 };
@@ -34,6 +35,7 @@ static bool keep(struct host *x, void *ctx)
         record.frame[record.count++] = (struct seen){
             .at_s = (double)(now - record.start_ns) / 1e9,
             .age_ms = (double)((int64_t)(now / 1000) + record.device_us - (int64_t)x->captured_us) / 1e3,
+            .delay_ms = rig_delay_ms(),
             .len = x->frame_len,
             .quality = x->quality,
         };
@@ -75,10 +77,25 @@ static size_t scene_of(const struct seen *f)
     return (size_t)((f->at_s - f->age_ms / 1e3) / SCENE_S);
 }
 
+/*
+ * For how long the system held us or hostcam up while a frame was on its way, or one of those that it may have waited
+ * behind: it is that much older, and no fault of the core's.
+ */
+static double held_up_ms(size_t i)
+{
+    const struct seen *f = &record.frame[i];
+    double since_s = f->at_s - (f->age_ms + 2 * FRAME_MS) / 1e3;
+    size_t before = i;
+    while (before > 0 && record.frame[before].at_s > since_s) {
+        before--;
+    }
+    return f->delay_ms - record.frame[before].delay_ms;
+}
+
 /* What came from two seconds after a cut to the next one. */
 static bool scene_holds(size_t scene)
 {
-    double from = (double)scene * SCENE_S + ABSORB_S, first = 0, last = 0, oldest = 0;
+    double from = (double)scene * SCENE_S + ABSORB_S, first = 0, last = 0, delay = 0, held = 0, oldest = 0;
     size_t n = 0, bytes = 0;
     int best = 63, worst = 0;
     for (size_t i = 0; i < record.count; i++) {
@@ -88,6 +105,10 @@ static bool scene_holds(size_t scene)
         }
         first = n == 0 ? f->at_s : first;
         last = f->at_s;
+        /* Captures that hostcam was kept from are not made up for; it takes a long wait, and not many short ones. */
+        double waited = n == 0 ? 0 : f->delay_ms - delay;
+        held += waited > FRAME_MS / 2 ? waited / 1e3 : 0;
+        delay = f->delay_ms;
         oldest = f->age_ms > oldest ? f->age_ms : oldest;
         best = f->quality < best ? f->quality : best;
         worst = f->quality > worst ? f->quality : worst;
@@ -95,26 +116,33 @@ static bool scene_holds(size_t scene)
         n++;
     }
     CHECK(n > 1, "%zu frames in scene %zu", n, scene);
-    double fps = (double)(n - 1) / (last - first);
-    printf("    scene %zu: %.2f fps, quality %d to %d, %zu bytes a picture, oldest %.0f ms\n", scene, fps, best, worst,
-           bytes / n, oldest);
-    CHECK(fps >= TENTHS / 10.0 * 0.95 && fps <= TENTHS / 10.0 * 1.05, "%.2f fps", fps);
-    CHECK(last - first > SCENE_S - ABSORB_S - 0.5, "%.2f s", last - first);
+    double span = last - first, intervals = (double)(n - 1);
+    printf("    scene %zu: %.2f fps, held up for %.2f s, quality %d to %d, %zu bytes a picture, oldest %.0f ms\n",
+           scene, intervals / span, held, best, worst, bytes / n, oldest);
+    CHECK(intervals <= TENTHS / 10.0 * 1.05 * span, "%zu in %.2f s", n, span);
+    CHECK(intervals >= TENTHS / 10.0 * 0.95 * (span - held), "%zu in %.2f s less %.2f s", n, span, held);
+    CHECK(span + held > SCENE_S - ABSORB_S - 0.5, "%.2f s", span);
     CHECK(best >= BEST && worst <= WORST, "quality %d to %d", best, worst);
     return true;
 }
 
-static bool ages_hold(void)
+/* Two frame times at most, but for what the system took; how many were older, and by how much, in *late and *most. */
+static bool ages_hold(unsigned *late, double *most)
 {
+    *late = 0;
+    *most = 0;
     for (size_t i = 0; i < record.count; i++) {
         const struct seen *f = &record.frame[i];
-        CHECK(f->age_ms > 0 && f->age_ms < 2 * FRAME_MS, "%.1f ms at %.2f s, %u bytes, quality %u", f->age_ms, f->at_s,
-              f->len, f->quality);
+        double over = f->age_ms - 2 * FRAME_MS;
+        CHECK(f->age_ms > 0 && over < held_up_ms(i), "%.1f ms at %.2f s, held up for %.1f ms, %u bytes, quality %u",
+              f->age_ms, f->at_s, held_up_ms(i), f->len, f->quality);
+        *late += over >= 0 ? 1 : 0;
+        *most = over > *most ? over : *most;
     }
     return true;
 }
 
-static bool look(uint32_t baud)
+static bool holds_rate(uint32_t baud)
 {
     char line[128];
     snprintf(line, sizeof line, "--scene cut --scene-every %d --fps 30 --pipeline 2 --seed 3", SCENE_S);
@@ -131,25 +159,14 @@ static bool look(uint32_t baud)
     for (size_t scene = 0; scene < SCENES; scene++) {
         CHECK(scene_holds(scene), "scene %zu", scene);
     }
-    CHECK(ages_hold(), "%s", "ages");
-    CHECK(rig_stat_fresh("frames_late") == 0, "%.0f late", rig_stat("frames_late"));
-    CHECK(rig_stat("frame_age_max_ms") > 0 && rig_stat("frame_age_max_ms") < 2 * FRAME_MS, "%.1f ms",
+    unsigned late;
+    double most;
+    CHECK(ages_hold(&late, &most), "%s", "ages");
+    /* What was late on the wire came late to us. */
+    CHECK(rig_stat_fresh("frames_late") <= late, "%.0f late, of which %u came late", rig_stat("frames_late"), late);
+    CHECK(rig_stat("frame_age_max_ms") > 0 && rig_stat("frame_age_max_ms") < 2 * FRAME_MS + most, "%.1f ms",
           rig_stat("frame_age_max_ms"));
     return true;
-}
-
-/* A busy machine that keeps hostcam or us from running ages pictures, too: of three looks the best one counts. What is
- * wrong with the core is wrong in each. */
-static bool holds_rate(uint32_t baud)
-{
-    for (int i = 0; i < 3; i++) {
-        if (look(baud)) {
-            return true;
-        }
-        host_close(&h);
-        CHECK(rig_stop(), "%s", "stop");
-    }
-    return false;
 }
 
 static bool holds_rate_at_921600(void)
@@ -167,27 +184,21 @@ static bool holds_rate_at_3000000(void)
     return holds_rate(3000000);
 }
 
-/* Without a target: quality stays, and the line never rests. The best of three looks counts, as in the wire's tests. */
+/* Without a target: quality stays, and the line never rests. */
 static bool uses_the_wire(uint32_t baud)
 {
     CHECK(rig_linked("--scene busy --fps 30 --quality 10 --seed 3", baud, &h), "at %u", baud);
     h.on_frame = keep;
     host_credit(&h, 100000, 30000);
     (void)host_run(&h, 500, NULL);
-    double best = 0;
-    for (int i = 0; i < 3 && best < 0.97; i++) {
-        uint64_t bytes = h.bytes, start = h.read_ns;
-        record.count = 0;
-        (void)host_run(&h, 3000, NULL);
-        double share = (double)(h.bytes - bytes) * 1e9 / (double)(h.read_ns - start) / (baud / 10.0);
-        printf("    %u baud: %.2f fps, %.2f %% of the wire\n", baud, (double)record.count / 3, 100 * share);
-        best = share > best ? share : best;
-    }
-    CHECK(best >= 0.97 && best < 1.01, "%.4f", best);
+    record.count = 0;
+    double share = rig_line_share(&h, baud, 30);
+    CHECK(share >= 0.97 && share < 1.01, "%.4f", share);
     for (size_t i = 0; i < record.count; i++) {
         CHECK(record.frame[i].quality == 10, "quality %u", record.frame[i].quality);
     }
-    CHECK(h.broken == 0 && h.wrong == 0 && rig_stat_fresh("frames_late") == 0, "%u broken", h.broken);
+    CHECK(record.count > 0 && h.broken == 0 && h.wrong == 0 && rig_stat_fresh("frames_late") == 0, "%u broken",
+          h.broken);
     return true;
 }
 

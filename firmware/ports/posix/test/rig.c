@@ -4,6 +4,7 @@
 #include "settings.h"
 #include "testcard.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -226,6 +227,74 @@ double rig_stat_fresh(const char *name)
         (void)poll(NULL, 0, 10);
     }
     return rig_stat(name);
+}
+
+/* ---- Time --------------------------------------------------------------------------------- */
+
+/* The second number of a schedstat: nanoseconds spent runnable and not running. */
+static double waited_ms(const char *path)
+{
+    unsigned long long waited = 0;
+    FILE *f = fopen(path, "re");
+    if (f != NULL) {
+        if (fscanf(f, "%*u %llu", &waited) != 1) {
+            waited = 0;
+        }
+        fclose(f);
+    }
+    return (double)waited / 1e6;
+}
+
+/* What a hypervisor gave to others, of all processors. */
+static double stolen_ms(void)
+{
+    unsigned long long ticks = 0;
+    FILE *f = fopen("/proc/stat", "re");
+    if (f != NULL) {
+        if (fscanf(f, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &ticks) != 1) {
+            ticks = 0;
+        }
+        fclose(f);
+    }
+    return (double)ticks * 1e3 / (double)sysconf(_SC_CLK_TCK);
+}
+
+double rig_delay_ms(void)
+{
+    char path[64];
+    double sum = waited_ms("/proc/self/schedstat") + stolen_ms();
+    snprintf(path, sizeof path, "/proc/%d/task", (int)rig.pid);
+    DIR *tasks = opendir(path);
+    for (struct dirent *e; tasks != NULL && (e = readdir(tasks)) != NULL;) {
+        int thread = atoi(e->d_name);
+        snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", (int)rig.pid, thread);
+        sum += thread > 0 ? waited_ms(path) : 0;
+    }
+    if (tasks != NULL) {
+        closedir(tasks);
+    }
+    return sum;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+double rig_line_share(struct host *h, uint32_t baud, unsigned tenths)
+{
+    double share[100];
+    unsigned n = tenths < 100 ? tenths : 100;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t bytes = h->bytes, start = h->read_ns;
+        (void)host_run(h, 100, NULL);
+        share[i] = (double)(h->bytes - bytes) * 1e9 / (double)(h->read_ns - start) / (baud / 10.0);
+    }
+    qsort(share, n, sizeof share[0], by_value);
+    printf("    %u baud: %.2f %% of the wire, tenths of seconds from %.2f to %.2f %%\n", baud, 100 * share[n / 2],
+           100 * share[0], 100 * share[n - 1]);
+    return share[n / 2];
 }
 
 bool rig_linked(const char *arguments, uint32_t baud, struct host *h)

@@ -33,6 +33,18 @@ pid_t rig_pid(void);
 double rig_stat(const char *name);
 double rig_stat_fresh(const char *name);
 
+/*
+ * Milliseconds, since some time before, for which the system kept hostcam's threads or us from running although they
+ * could: what it was late for then is no fault of its own. 0 on a kernel that does not tell.
+ */
+double rig_delay_ms(void);
+
+/*
+ * The share of the line that is used while it is never idle, over so many tenths of a second: their median, because
+ * what a stalled scheduler takes from one of them it takes from no other.
+ */
+double rig_line_share(struct host *h, uint32_t baud, unsigned tenths);
+
 /* Starts, opens the port at 115200, links and climbs to baud (0: stays). Frames are checked against the pictures. */
 bool rig_linked(const char *arguments, uint32_t baud, struct host *h);
 /* Compares with the pictures; for host.on_frame. */
