@@ -271,27 +271,60 @@ func TestFillersKeepTheirTime(t *testing.T) {
 	})
 }
 
-// Viewers of every mode join, stall, fail and leave while the camera publishes, an hour in all; then the books
-// balance, for each and for all.
+// crowdAccount is what became of a crowd.
+type crowdAccount struct {
+	Account
+	sent, capped [modes]uint64 // frames sent, and skipped for a cap, by mode
+	ends         map[error]int
+}
+
+func (c *crowdAccount) add(o crowdAccount) {
+	c.Offered += o.Offered
+	c.Sent += o.Sent
+	for r, n := range o.Skipped {
+		c.Skipped[r] += n
+	}
+	for m := range modes {
+		c.sent[m] += o.sent[m]
+		c.capped[m] += o.capped[m]
+	}
+	if c.ends == nil {
+		c.ends = make(map[error]int)
+	}
+	for why, n := range o.ends {
+		c.ends[why] += n
+	}
+}
+
+// Viewers of every mode, with and without a cap, join, stall, fail and leave while the camera publishes, an hour in all; then
+// the books balance, for each and for all.
 func TestAccountingOfViewers(t *testing.T) {
 	const pieces = 12
-	var sum Account
+	var sum crowdAccount
 	for seed := range uint64(pieces) {
-		one := churn(t, seed, time.Hour/pieces)
-		for r, n := range one.Skipped {
-			sum.Skipped[r] += n
-		}
+		sum.add(churn(t, seed, time.Hour/pieces))
 	}
 	for r, n := range sum.Skipped {
 		if n == 0 {
 			t.Errorf("nothing was skipped as %v; the test is too tame", Reason(r))
 		}
 	}
+	for m := range modes {
+		if sum.sent[m] == 0 || sum.capped[m] == 0 {
+			t.Errorf("%v: %d frames sent and %d capped; the test is too tame", m, sum.sent[m], sum.capped[m])
+		}
+	}
+	for _, why := range []error{ErrLockstep, ErrBehind, errCut, errEnd} {
+		if sum.ends[why] == 0 {
+			t.Errorf("nobody was ended by %q; the test is too tame", why)
+		}
+	}
+	t.Logf("%+v, ends %v", sum.Account, sum.ends)
 }
 
 // churn lets a crowd come and go for so long, and returns its account. No timer of it is due when it is made: under the race
 // detector Go 1.26 crashes now and then in runtime.(*timer).maybeRunChan when a bubble selects on such a one.
-func churn(t *testing.T, seed uint64, length time.Duration) (sum Account) {
+func churn(t *testing.T, seed uint64, length time.Duration) (sum crowdAccount) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := NewHub(nil)
 		done := make(chan struct{})
@@ -303,65 +336,26 @@ func churn(t *testing.T, seed uint64, length time.Duration) (sum Account) {
 				time.Sleep(time.Duration(20+random.IntN(2000)) * time.Millisecond)
 			}
 		}()
-		results := make(chan Account)
+		results := make(chan crowdAccount)
 		const crowd = 12
 		for n := range uint64(crowd) {
 			random := rand.New(rand.NewPCG(seed, 2+n))
 			go func() {
-				var mine Account
+				var mine crowdAccount
 				for running := true; running; {
-					s := newSink()
-					theirs := rand.New(rand.NewPCG(n, random.Uint64())) // the sink's, which other goroutines call
-					s.take = func() time.Duration {
-						if theirs.IntN(4) > 0 {
-							return 0
-						}
-						return time.Duration(theirs.IntN(3000)) * time.Millisecond
-					}
-					s.fail = func() error {
-						if theirs.IntN(200) == 0 {
-							return errCut
-						}
-						return nil
-					}
-					terms := Terms{Mode: Mode(random.IntN(int(modes))), MaxAge: time.Duration(random.IntN(300)) * time.Millisecond,
-						Patience: 2 * time.Second, Buffer: 20000, RepeatAfter: 400 * time.Millisecond}
-					if random.IntN(2) == 0 {
-						terms.Interval = time.Duration(random.IntN(1000)) * time.Millisecond
-					}
-					s.filler = []byte("filler")
-					v := hub.Attach(terms, s)
-					timer := time.NewTimer(time.Duration(random.IntN(60))*time.Second + 1)
-					select {
-					case <-s.ended:
-					case <-done:
-						running = false
-					case <-timer.C:
-					}
-					timer.Stop()
-					v.End(errEnd)
-					<-s.ended
-					balanced(t, terms.Mode.String(), s.account)
-					mine.Offered += s.account.Offered
-					mine.Sent += s.account.Sent
-					for r, n := range s.account.Skipped {
-						mine.Skipped[r] += n
-					}
+					one, last := visit(t, hub, random, n, done)
+					mine.add(one)
+					running = !last
 				}
 				results <- mine
 			}()
 		}
 		for range crowd {
-			one := <-results
-			sum.Offered += one.Offered
-			sum.Sent += one.Sent
-			for r, n := range one.Skipped {
-				sum.Skipped[r] += n
-			}
+			sum.add(<-results)
 		}
 		st := hub.Stats()
-		if st.Transports[MJPEG].Account != sum || hub.Viewers() != 0 || hub.Rate() != 0 {
-			t.Errorf("the hub says %+v, its viewers %+v", st.Transports[MJPEG].Account, sum)
+		if st.Transports[MJPEG].Account != sum.Account || hub.Viewers() != 0 || hub.Rate() != 0 {
+			t.Errorf("the hub says %+v, its viewers %+v", st.Transports[MJPEG].Account, sum.Account)
 		}
 		synctest.Wait()
 		if st := hub.Stats(); st.FrameMemory != Headroom+10+Tailroom {
@@ -369,6 +363,57 @@ func churn(t *testing.T, seed uint64, length time.Duration) (sum Account) {
 		}
 	})
 	return sum
+}
+
+// visit is one viewer's stay, up to a minute; last says that the camera is done.
+func visit(t *testing.T, hub *Hub, random *rand.Rand, n uint64, done chan struct{}) (account crowdAccount, last bool) {
+	s := newSink()
+	theirs := rand.New(rand.NewPCG(n, random.Uint64())) // the sink's, which other goroutines call
+	s.take = func() time.Duration {
+		if theirs.IntN(4) > 0 {
+			return 0
+		}
+		return time.Duration(theirs.IntN(3000)) * time.Millisecond
+	}
+	s.fail = func() error {
+		if theirs.IntN(200) == 0 {
+			return errCut
+		}
+		return nil
+	}
+	terms := Terms{Mode: Mode(random.IntN(int(modes))), MaxAge: time.Duration(random.IntN(300)) * time.Millisecond,
+		Patience: 2 * time.Second, Buffer: 20000, RepeatAfter: 400 * time.Millisecond}
+	if random.IntN(2) == 0 {
+		terms.Interval = time.Duration(random.IntN(1000)) * time.Millisecond
+	}
+	s.filler = []byte("filler")
+	before := hub.Stats().Published
+	v := hub.Attach(terms, s)
+	here := hub.Stats().Published
+	timer := time.NewTimer(time.Duration(random.IntN(60))*time.Second + 1)
+	ended := false
+	select {
+	case <-s.ended:
+		ended = true
+	case <-done:
+		last = true
+	case <-timer.C:
+	}
+	timer.Stop()
+	leaving := hub.Stats().Published
+	v.End(errEnd)
+	<-s.ended
+	gone := hub.Stats().Published
+	a := s.account
+	balanced(t, terms.Mode.String(), a)
+	// What it was offered is what was published meanwhile, and perhaps the frame before.
+	if !ended && a.Offered < leaving-here || a.Offered > gone-before+1 {
+		t.Errorf("%v: offered %d of the frames %d to %d", terms.Mode, a.Offered, before, gone)
+	}
+	account.Account = a
+	account.sent[terms.Mode], account.capped[terms.Mode] = a.Sent, a.Skipped[Rate]
+	account.ends = map[error]int{s.why: 1}
+	return account, last
 }
 
 // What a frame costs in allocations must not grow with the number of viewers.

@@ -70,6 +70,9 @@ func BenchmarkWrite(b *testing.B) {
 					}
 				})
 			}
+			for hub.Viewers() < viewers { // a stream is answered before it is attached
+				time.Sleep(time.Millisecond)
+			}
 			b.SetBytes(int64(viewers * len(picture)))
 			b.ReportAllocs()
 			for b.Loop() {

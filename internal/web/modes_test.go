@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -146,9 +147,12 @@ func TestAllOverTCP(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var wg sync.WaitGroup
-	var held int
+	var held, bursts int
 	wg.Go(func() {
 		for n := uint64(1); n <= frames && ctx.Err() == nil; {
+			if hub.Allowance() > 0 {
+				bursts++
+			}
 			for range burst {
 				if n > frames || hub.Allowance() == 0 {
 					held++
@@ -160,16 +164,14 @@ func TestAllOverTCP(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	})
-	late := 0
+	var ages []time.Duration
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			picture, stamp, err := latest.part()
 			if err != nil {
 				return
 			}
-			if time.Since(stamp) > 50*time.Millisecond { // the scheduler of a busy machine has its share in it
-				late++
-			}
+			ages = append(ages, time.Since(stamp))
 			if binary.LittleEndian.Uint64(picture) == frames {
 				return
 			}
@@ -189,8 +191,15 @@ func TestAllOverTCP(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	if held == 0 || late > frames/50 {
-		t.Errorf("the camera was held back %d times; the latest viewer was late %d times", held, late)
+	slices.Sort(ages)
+	t.Logf("the camera was held back %d times; the latest viewer got %d frames of %d, aged p50 %v, p95 %v, p99 %v, at most %v",
+		held, len(ages), frames, ages[len(ages)/2], ages[len(ages)*95/100], ages[len(ages)*99/100], ages[len(ages)-1])
+	if held == 0 || len(ages) < bursts*9/10 {
+		t.Errorf("the camera was held back %d times; of %d bursts the latest viewer saw %d frames", held, bursts, len(ages))
+	}
+	// A scheduler that runs somebody else for a while ages the frames of that while, and no others.
+	if p95 := ages[len(ages)*95/100]; p95 > 2*time.Millisecond {
+		t.Errorf("one in twenty of the latest viewer's frames was older than %v, two turns of the camera", p95)
 	}
 }
 
