@@ -11,7 +11,8 @@ import (
 // fault costs the damaged picture and at most one more, and everything is counted.
 func TestFaults(t *testing.T) {
 	const frames = 2000
-	album := newAlbum(t, 20, 160, 120, 6000)
+	// On the UART half the bytes: as many pictures in the same time, and faults per byte enough.
+	large, small := newAlbum(t, 20, 160, 120, 6000), newAlbum(t, 20, 160, 120, 3000)
 	for _, tt := range []struct {
 		name   string
 		args   []string
@@ -27,18 +28,16 @@ func TestFaults(t *testing.T) {
 		{"stall", []string{"--stall", "200", "--stall-every", "2"}, func(h hostcamStats) uint64 { return h.Stalls }, false},
 	} {
 		for _, wire := range []struct {
-			name string
-			args []string
+			name  string
+			album *album
+			args  []string
 		}{
-			{"usb", []string{"--usb", "--fps", "150"}},
-			{"uart", []string{"--fps", "45"}},
+			{"usb", large, []string{"--usb", "--fps", "150"}},
+			{"uart", small, []string{"--fps", "85"}},
 		} {
 			t.Run(tt.name+"/"+wire.name, func(t *testing.T) {
 				t.Parallel()
-				want := frames
-				if wire.name == "uart" {
-					want = frames / 2
-				}
+				album := wire.album
 				args := append([]string{"--frames", album.dir, "--seed", "7"}, wire.args...)
 				cam := startHostcam(t, append(args, tt.args...)...)
 				d := startDaemon(t, "--port", cam.link)
@@ -47,7 +46,7 @@ func TestFaults(t *testing.T) {
 					t.Fatal(err)
 				}
 				placeholders := 0
-				for n := 0; n < want; {
+				for n := 0; n < frames; {
 					p, err := v.next(10 * time.Second)
 					if err != nil {
 						t.Fatalf("after %d pictures: %v; %+v", n, err, d.status(t))

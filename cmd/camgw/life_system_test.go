@@ -174,9 +174,10 @@ func TestReplugBehindManyViewers(t *testing.T) {
 // TestTermination: streams end after whole parts, the device is told, and the
 // process is gone in time, even with a viewer that reads nothing.
 func TestTermination(t *testing.T) {
+	album := newAlbum(t, 10, 640, 480, 20000)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
-			album := newAlbum(t, 10, 640, 480, 20000)
+			t.Parallel()
 			cam := startHostcam(t, "--frames", album.dir, "--fps", "10")
 			d := startDaemon(t, "--port", cam.link)
 			v, err := d.watch(t.Context(), "/stream")

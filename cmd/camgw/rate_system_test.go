@@ -18,6 +18,7 @@ func TestRateControl(t *testing.T) {
 	)
 	for _, baud := range []int{921600, 2000000} {
 		t.Run(fmt.Sprint(baud), func(t *testing.T) {
+			t.Parallel()
 			begin := time.Now()
 			cam := startHostcam(t, "--fps", "25", "--scene", "cut", "--scene-every", fmt.Sprint(every.Seconds()), "--pipeline", "2")
 			d := startDaemon(t, "--port", cam.link, "--baud", fmt.Sprint(baud),

@@ -177,6 +177,9 @@ type hostcamStats struct {
 	BaudNow int    `json:"baud_now"`
 	Host    int    `json:"host_baud"`
 	Out     uint64 `json:"bytes_out"`
+
+	BytesLost uint64  `json:"bytes_lost"` // nobody took them
+	Uptime    float64 `json:"uptime_s"`
 }
 
 // read returns the newest statistics; hostcam writes them each second and at exit.
