@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ type testCamera struct {
 	mu     sync.Mutex
 	status Status
 	number uint32
+	asked  atomic.Int64 // for its status
 }
 
 func (c *testCamera) set(st Status) {
@@ -50,6 +52,7 @@ func (c *testCamera) set(st Status) {
 }
 
 func (c *testCamera) get() Status {
+	c.asked.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.status

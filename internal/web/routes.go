@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,9 @@ func (s *Server) mux() *http.ServeMux {
 	handle("/assets/{file}", s.asset)
 	handle("/api/v1/cameras", s.listCameras)
 	handle("/api/v1/cameras/{id}", s.byID(s.showCamera))
+	handle("/api/v1/cameras/{id}/history", s.byID(s.history))
+	only("/api/v1/ws", s.socket, http.MethodGet)
+	handle("/api/v1/events", s.events)
 	only("/api/v1/cameras/{id}/config", s.byID(s.config), http.MethodGet, http.MethodHead, http.MethodPatch)
 
 	control := []string{http.MethodPost}
@@ -81,16 +85,34 @@ func (s *Server) denyCrossOrigin(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) byID(h cameraHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id := r.PathValue("id")
-		for i, c := range s.cameras {
-			if c.ID == id {
-				s.byIndex(i, h)(w, r)
-				return
-			}
+		c := s.find(r.PathValue("id"))
+		if c == nil {
+			s.notFound(w, "there is no camera of this name")
+			return
 		}
-		s.notFound(w, "there is no camera of this name")
+		h(w, r, c)
 	}
 }
+
+// find returns the camera of this ID, else the first whose device has this MAC address, written without colons, else nil.
+func (s *Server) find(id string) *camera {
+	for _, c := range s.cameras {
+		if c.ID == id {
+			return c
+		}
+	}
+	if !macLike.MatchString(id) {
+		return nil
+	}
+	for _, c := range s.cameras {
+		if d := c.Status().Device; d != nil && strings.ReplaceAll(d.MAC, ":", "") == id {
+			return c
+		}
+	}
+	return nil
+}
+
+var macLike = regexp.MustCompile(`^[0-9a-f]{12}$`)
 
 // byNumber takes the number of the camera, from 1, out of the path.
 func (s *Server) byNumber(h cameraHandler) http.HandlerFunc {

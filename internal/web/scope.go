@@ -19,6 +19,7 @@ type scope struct {
 	mu      sync.Mutex
 	ending  bool
 	streams map[*stream]fanout.Sink
+	sockets map[*socket]struct{}
 	watcher *watcher // nil until the first stream over TCP
 }
 
@@ -87,6 +88,24 @@ func (sc *scope) forget(k *tcpSink) {
 	}
 }
 
+// join and leave are for a WebSocket, which ends by itself when the context of its request does.
+func (sc *scope) join(k *socket) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if sc.sockets == nil {
+		sc.sockets = make(map[*socket]struct{})
+	}
+	sc.sockets[k] = struct{}{}
+}
+
+func (sc *scope) leave(k *socket) {
+	sc.mu.Lock()
+	delete(sc.sockets, k)
+	sc.mu.Unlock()
+	sc.server.connections.Add(-1)
+	sc.connections.Done()
+}
+
 // release is the end of a stream's connection.
 func (sc *scope) release(v *stream) {
 	sc.mu.Lock()
@@ -123,6 +142,9 @@ func (sc *scope) wait(ctx context.Context) {
 	sc.mu.Lock()
 	for _, sink := range sc.streams {
 		sink.Abort()
+	}
+	for k := range sc.sockets {
+		_ = k.wire.Conn.Close() // what fails then is being ended
 	}
 	sc.mu.Unlock()
 	<-ended

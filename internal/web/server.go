@@ -67,14 +67,25 @@ type Server struct {
 	panics      atomic.Uint64
 	rejections  [rejections]atomic.Uint64
 
+	sockets        atomic.Int64 // WebSockets open
+	socketsEver    atomic.Uint64
+	socketMessages atomic.Uint64 // understood
+	socketRefusals [socketRefusals]atomic.Uint64
+	listeners      atomic.Int64 // streams of events open
+	listenersEver  atomic.Uint64
+
 	requests requestCounts // has its own lock
 	places   places        // has its own lock
+	seats    seats         // has its own lock
+	news     news          // has its own lock
+	observer observer      // has its own lock
 }
 
 // camera is a Camera with what web keeps for it.
 type camera struct {
 	Camera
 	noSignal noSignal // has its own lock
+	meter    meter    // has its own lock
 	stage    stage    // of the goroutine that delivers the hub's frames
 
 	// Anybody, atomically.
@@ -106,6 +117,7 @@ func New(o Options) *Server {
 		seen[c.ID] = true
 		s.cameras = append(s.cameras, &camera{Camera: c})
 	}
+	s.news.look, s.news.wake = s.look, make(chan struct{}, 1)
 	s.handler = s.guard(s.crossOrigin.Handler(s.mux()))
 	return s
 }
@@ -160,6 +172,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 		},
 	}
+	defer s.observe()()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	s.serving.Add(1)
@@ -266,7 +279,7 @@ type recorder struct {
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 func (r *recorder) WriteHeader(status int) {
-	if status >= 200 {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
 		r.count(status)
 	}
 	r.ResponseWriter.WriteHeader(status)
