@@ -1,15 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"encoding/base64"
-	"flag"
 	"fmt"
-	"image"
-	"image/jpeg"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,85 +12,10 @@ import (
 	"time"
 )
 
-var updateScreenshots = flag.Bool("update-screenshots", false, "write the pictures of the page that docs/images has")
-
-// desk and phone are the windows that the page is looked at through.
-var (
-	desk  = window{width: 1280, height: 800}
-	phone = window{width: 390, height: 844, phone: true}
-)
-
-// pageProbe reads what is on a canvas: the number that hostcam draws into each picture, and the colours of its bars.
-const pageProbe = `window.probe = (() => {
-  const digits = ["0E11131519110E", "040C040404040E", "0E11010204081F", "1F02040201110E", "02060A121F0202",
-    "1F101E0101110E", "0608101E11110E", "1F010204080808", "0E11110E11110E", "0E11110F01020C"]
-    .map((hex) => hex.match(/../g).map((row) => parseInt(row, 16)));
-  const copy = document.createElement("canvas");
-  const context = copy.getContext("2d", { willReadFrequently: true });
-  const pixels = (canvas, x, y, width, height) => {
-    copy.width = width; copy.height = height;
-    context.drawImage(canvas, -x, -y);
-    return context.getImageData(0, 0, width, height).data;
-  };
-  // number is the one that the picture on a canvas has, or -1.
-  const number = (canvas) => {
-    const scale = Math.floor(canvas.width / (6 * 26));
-    if (scale < 1) return -1;
-    const width = 44 * scale, data = pixels(canvas, 0, 0, width, 12 * scale);
-    const lit = (x, y) => data[4 * (Math.floor((y + 0.5) * scale) * width + Math.floor((x + 0.5) * scale)) + 1] > 128;
-    let value = 0;
-    for (let i = 1; i <= 6; i++) {
-      let best = -1, least = 4;
-      digits.forEach((rows, digit) => {
-        let wrong = 0;
-        rows.forEach((row, y) => { for (let x = 0; x < 5; x++) if (lit(2 + 6 * i + x, 3 + y) !== Boolean(row >> (4 - x) & 1)) wrong++; });
-        if (wrong < least) { least = wrong; best = digit; }
-      });
-      if (best < 0) return -1;
-      value = value * 10 + best;
-    }
-    return value;
-  };
-  // bars are the colours of the eight bars, as letters: a capital for a channel that is bright.
-  const bars = (canvas) => {
-    const words = [];
-    for (let i = 0; i < 8; i++) {
-      const [r, g, b] = pixels(canvas, Math.floor((i + 0.5) * canvas.width / 8), Math.floor(canvas.height * 0.27), 1, 1);
-      words.push([r > 100 ? "R" : "-", g > 100 ? "G" : "-", b > 100 ? "B" : "-"].join(""));
-    }
-    return words.join(" ");
-  };
-  return { number, bars, canvas: (id) => document.querySelector('canvas[aria-label="Camera ' + id + '"]') };
-})();`
-
-const (
-	upright  = "RGB RG- -GB -G- R-B R-- --B ---"
-	mirrored = "--- --B R-- R-B -G- -GB RG- RGB"
-	negative = "--- --B R-- R-B -G- -GB RG- RGB"
-)
-
-// openPage opens the page and waits until every camera named shows pictures.
-func openPage(t testing.TB, b *browser, d *daemon, path string, w window, ids ...string) *tab {
-	t.Helper()
-	p := b.open(t, d, path, w)
-	p.await(20*time.Second, "the page", `document.querySelector("main > section")`)
-	p.eval(pageProbe, nil)
-	for _, id := range ids {
-		p.await(20*time.Second, "pictures of "+id, fmt.Sprintf(`probe.canvas(%q) && probe.number(probe.canvas(%[1]q)) > 0`, id))
-	}
-	return p
-}
-
-// go_ goes to another view.
-func (p *tab) goTo(hash string) {
-	p.t.Helper()
-	p.eval(fmt.Sprintf(`location.hash = %q`, hash), nil)
-}
-
 // TestPageShowsEachCamera: each place on the page shows its own camera, as it is now, and nothing on the page needs more
 // than its policy allows.
 func TestPageShowsEachCamera(t *testing.T) {
-	small := startHostcam(t, "--fps", "8", "--size", "320x240")
+	small := startHostcam(t, "--fps", "8", "--size", "320x240", "--name", `<b onclick="x">"small"</b>`)
 	large := startHostcam(t, "--fps", "8", "--size", "800x600", "--usb")
 	d := startDaemon(t, "--port", "small="+small.link, "--port", "large="+large.link)
 	_, header, _ := d.ask(t, http.MethodGet, "/", "")
@@ -111,12 +30,21 @@ func TestPageShowsEachCamera(t *testing.T) {
 		}
 		p.await(5*time.Second, id+" as it is", fmt.Sprintf(`probe.bars(probe.canvas(%q)) === %q`, id, upright))
 	}
+	if got := p.text(`document.querySelector('.tile[aria-label="Camera small"] .tile-name').textContent`); got != `<b onclick="x">"small"</b>` {
+		t.Errorf("the device's name is shown as %s", got)
+	}
 	if got := p.text(`document.querySelector("#summary").textContent`); got != "2 of 2 live" {
 		t.Errorf("the page says %q", got)
 	}
 	// The view of one, and what it says there, is what the gateway knows.
 	p.eval(`document.querySelector('.tile-link[href="#/cam/large"]').click()`, nil)
 	p.await(5*time.Second, "the view", `document.querySelector(".stage canvas") && probe.number(document.querySelector(".stage canvas")) > 0`)
+	var shift float64
+	p.eval(`new Promise((done) => { let sum = 0; new PerformanceObserver((list) => { for (const e of list.getEntries()) if (!e.hadRecentInput) sum += e.value; }).observe({type: "layout-shift", buffered: true}); setTimeout(() => done(sum), 300) })`, &shift)
+	t.Logf("layout shift %.4f", shift)
+	if shift > 0.02 {
+		t.Errorf("what is on the page moved about: %.3f", shift)
+	}
 	p.await(10*time.Second, "figures", `document.querySelector(".figure-value").textContent === "8.0 fps" && document.querySelectorAll(".chart canvas").length === 7`)
 	if said := p.text("document.body.innerText"); !strings.Contains(said, "800 × 600") || !strings.Contains(said, "USB") {
 		t.Errorf("the view says %s", said)
@@ -369,274 +297,4 @@ func TestPageIsCurrent(t *testing.T) {
 		t.Errorf("%d of %d pictures were never on the page", missed, len(received))
 	}
 	p.clean()
-}
-
-// cardNumber reads the number in a picture of the test card; -1: there is none.
-func cardNumber(t testing.TB, b []byte) int {
-	t.Helper()
-	img, err := jpeg.Decode(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	digits := [10][7]byte{
-		{0x0E, 0x11, 0x13, 0x15, 0x19, 0x11, 0x0E}, {0x04, 0x0C, 0x04, 0x04, 0x04, 0x04, 0x0E}, {0x0E, 0x11, 0x01, 0x02, 0x04, 0x08, 0x1F},
-		{0x1F, 0x02, 0x04, 0x02, 0x01, 0x11, 0x0E}, {0x02, 0x06, 0x0A, 0x12, 0x1F, 0x02, 0x02}, {0x1F, 0x10, 0x1E, 0x01, 0x01, 0x11, 0x0E},
-		{0x06, 0x08, 0x10, 0x1E, 0x11, 0x11, 0x0E}, {0x1F, 0x01, 0x02, 0x04, 0x08, 0x08, 0x08}, {0x0E, 0x11, 0x11, 0x0E, 0x11, 0x11, 0x0E},
-		{0x0E, 0x11, 0x11, 0x0F, 0x01, 0x02, 0x0C},
-	}
-	scale := img.Bounds().Dx() / (6 * 26)
-	lit := func(x, y int) bool { return grey(img, (2*x+1)*scale/2, (2*y+1)*scale/2) > 128 }
-	n := 0
-	for i := 1; i <= 6; i++ {
-		best, least := -1, 4
-		for digit, rows := range digits {
-			wrong := 0
-			for y, row := range rows {
-				for x := range 5 {
-					if lit(2+6*i+x, 3+y) != (row>>(4-x)&1 != 0) {
-						wrong++
-					}
-				}
-			}
-			if wrong < least {
-				best, least = digit, wrong
-			}
-		}
-		if best < 0 {
-			return -1
-		}
-		n = n*10 + best
-	}
-	return n
-}
-
-func grey(img image.Image, x, y int) uint32 {
-	_, g, _, _ := img.At(x, y).RGBA()
-	return g >> 8
-}
-
-// TestPageIsAccessible: axe finds nothing serious, in no view, light or dark, on a desk or a phone, with or without signal.
-func TestPageIsAccessible(t *testing.T) {
-	axe, err := os.ReadFile("testdata/axe/axe.min.js")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cam, gone := startHostcam(t, "--fps", "5"), startHostcam(t, "--fps", "5")
-	d := startDaemon(t, "--port", "door="+cam.link, "--port", "yard="+gone.link)
-	b := startBrowser(t)
-	p := openPage(t, b, d, "/", desk, "door", "yard")
-	_ = gone.cmd.Process.Signal(syscall.SIGUSR1)
-	p.await(3*time.Second, "no signal", `document.querySelector(".trouble:not([hidden])")`)
-	p.eval(string(axe)+"; 0", nil)
-	for _, w := range []window{desk, phone} {
-		for _, w.dark = range []bool{false, true} {
-			p.resize(w)
-			for _, view := range []string{"#/", "#/cam/door", "#/cam/door/settings", "#/cam/door/connect", "#/cam/yard", "#/cam/yard/settings", "#/cam/nobody"} {
-				p.goTo(view)
-				p.await(5*time.Second, view, `document.querySelector(".tile, .content > *, .unknown")`)
-				if strings.HasSuffix(view, "door/settings") {
-					p.await(5*time.Second, "settings", `document.querySelectorAll(".control").length > 20`)
-				}
-				var found struct {
-					Passes     int
-					Violations []struct {
-						ID, Impact, Help string
-						Nodes            []struct {
-							HTML, FailureSummary string
-						}
-					}
-				}
-				p.eval(`axe.run(document).then((r) => ({passes: r.passes.length, violations: r.violations}))`, &found)
-				if found.Passes < 15 {
-					t.Errorf("%s %+v: axe looked at %d things only", view, w, found.Passes)
-				}
-				for _, v := range found.Violations {
-					if v.Impact != "serious" && v.Impact != "critical" {
-						t.Logf("%s %+v: %s: %s", view, w, v.Impact, v.Help)
-						continue
-					}
-					for _, node := range v.Nodes {
-						t.Errorf("%s %+v: %s: %s\n%s\n%s", view, w, v.Impact, v.Help, node.HTML, node.FailureSummary)
-					}
-				}
-			}
-		}
-	}
-	p.clean()
-}
-
-// TestPageKeepsItsMemory: nine cameras in one tab for as long as CAMGW_PAGE_SOAK says (30 seconds), and no more memory
-// in use at the end than after the first seconds.
-func TestPageKeepsItsMemory(t *testing.T) {
-	soak := 30 * time.Second
-	if s := os.Getenv("CAMGW_PAGE_SOAK"); s != "" {
-		var err error
-		if soak, err = time.ParseDuration(s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var args, ids []string
-	for i := range 9 {
-		id := fmt.Sprintf("cam%d", i+1)
-		cam := startHostcam(t, "--usb", "--fps", "10", "--size", "320x240")
-		args, ids = append(args, "--port", id+"="+cam.link), append(ids, id)
-	}
-	d := startDaemon(t, args...)
-	b := startBrowser(t)
-	p := openPage(t, b, d, "/", desk, ids...)
-	p.call("Performance.enable", map[string]any{}, nil)
-	type memory struct{ heap, nodes, rss int }
-	measure := func() memory {
-		p.call("HeapProfiler.collectGarbage", map[string]any{}, nil)
-		var r struct {
-			Metrics []struct {
-				Name  string
-				Value float64
-			}
-		}
-		p.call("Performance.getMetrics", map[string]any{}, &r)
-		m := memory{rss: b.rssKB(t)}
-		for _, metric := range r.Metrics {
-			switch metric.Name {
-			case "JSHeapUsedSize":
-				m.heap = int(metric.Value) >> 10
-			case "Nodes":
-				m.nodes = int(metric.Value)
-			}
-		}
-		return m
-	}
-	numbers := func() (n []int) {
-		p.eval(`[...document.querySelectorAll(".glass canvas")].map(probe.number)`, &n)
-		return n
-	}
-	time.Sleep(min(soak/3, time.Minute)) // caches fill
-	first, from, begin := measure(), numbers(), time.Now()
-	last := first
-	for time.Since(begin) < soak {
-		time.Sleep(min(soak/6, 30*time.Second))
-		last = measure()
-		t.Logf("after %v: %d kB heap, %d nodes, %d kB resident", time.Since(begin).Round(time.Second), last.heap, last.nodes, last.rss)
-	}
-	to, took := numbers(), time.Since(begin).Seconds()
-	for i := range to {
-		if rate := float64(to[i]-from[i]) / took; rate < 8 {
-			t.Errorf("%s shows %.1f pictures per second", ids[i], rate)
-		}
-	}
-	if last.heap > first.heap+1024 || last.nodes > first.nodes+50 || last.rss > first.rss+40<<10 {
-		t.Errorf("at first %+v, in the end %+v", first, last)
-	}
-	p.clean()
-}
-
-// key presses a key that has no character.
-func (p *tab) key(key string) {
-	p.t.Helper()
-	code := map[string]int{"Home": 36, "End": 35, "Tab": 9}[key]
-	for _, kind := range []string{"rawKeyDown", "keyUp"} {
-		p.call("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}, nil)
-	}
-}
-
-// click presses the pointer on an element.
-func (p *tab) click(element string) {
-	p.t.Helper()
-	var at struct{ X, Y float64 }
-	p.eval(`(() => { const b = `+element+`.getBoundingClientRect(); return {x: b.x + b.width / 2, y: b.y + b.height / 2} })()`, &at)
-	for _, kind := range []string{"mousePressed", "mouseReleased"} {
-		p.call("Input.dispatchMouseEvent", map[string]any{"type": kind, "x": at.X, "y": at.Y, "button": "left", "clickCount": 1}, nil)
-	}
-}
-
-// TestPageLooks draws the page with one, four and nine cameras, one of them unplugged, and checks that nothing sticks out
-// of it. With -update-screenshots some of that is kept in docs/images.
-func TestPageLooks(t *testing.T) {
-	names := strings.Fields("door yard printer garage stairs attic shed gate pond")
-	kept := map[string]string{
-		"4-desk-light-grid": "grid", "9-desk-dark-grid": "grid-nine-dark", "4-desk-dark-view": "view-dark", "4-desk-light-settings": "settings",
-		"4-phone-light-grid": "phone-grid", "4-phone-dark-view": "phone-view-dark", "1-desk-light-view": "unplugged",
-	}
-	shots := os.Getenv("CAMGW_TEST_SHOTS")
-	b := startBrowser(t)
-	for _, n := range []int{1, 4, 9} {
-		t.Run(strconv.Itoa(n), func(t *testing.T) {
-			var args []string
-			var cams []*hostcam
-			dev, err := os.MkdirTemp("", "dev")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer os.RemoveAll(dev)
-			for i, name := range names[:n] {
-				cam := startHostcam(t, "--fps", "6", "--size", "640x480", "--quality", "20", "--seed", strconv.Itoa(i+1))
-				port := filepath.Join(dev, fmt.Sprintf("ttyUSB%d", i))
-				if err := os.Symlink(cam.link, port); err != nil {
-					t.Fatal(err)
-				}
-				cam.link = port
-				cams = append(cams, cam)
-				args = append(args, "--port", name+"="+cam.link)
-			}
-			d := startDaemon(t, args...)
-			p := openPage(t, b, d, "/", desk, names[:n]...)
-			pulled := names[n/2]
-			_ = cams[n/2].cmd.Process.Signal(syscall.SIGUSR1)
-			p.await(5*time.Second, "no signal", `document.querySelector(".trouble:not([hidden])")`)
-			for _, w := range []window{desk, phone} {
-				for _, w.dark = range []bool{false, true} {
-					p.resize(w)
-					views := map[string]string{"grid": "#/", "view": "#/cam/door"}
-					if n == 4 {
-						views["settings"], views["connect"] = "#/cam/door/settings", "#/cam/door/connect"
-					}
-					for _, name := range []string{"grid", "view", "settings", "connect"} {
-						if views[name] == "" {
-							continue
-						}
-						p.goTo(views[name])
-						if pulled != "door" || name == "grid" {
-							p.await(10*time.Second, "pictures", fmt.Sprintf(`[...document.querySelectorAll(".screen")].filter((s) => s.dataset.level === "live").length >= %d`, min(n-1, map[bool]int{true: 1, false: 1}[name == "grid"])))
-						}
-						time.Sleep(1200 * time.Millisecond) // as a person would see it
-						key := fmt.Sprintf("%d-%s-%s-%s", n, map[bool]string{true: "phone", false: "desk"}[w.phone], map[bool]string{true: "dark", false: "light"}[w.dark], name)
-						var overflow int
-						p.eval(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &overflow)
-						if overflow > 0 {
-							t.Errorf("%s is %d pixels too wide", key, overflow)
-						}
-						if shots != "" {
-							if err := os.WriteFile(filepath.Join(shots, key+".png"), p.screenshot(), 0o644); err != nil {
-								t.Fatal(err)
-							}
-						}
-						if file, ok := kept[key]; ok && *updateScreenshots {
-							p.keep(filepath.Join("..", "..", "docs", "images", file+".webp"))
-						}
-					}
-				}
-			}
-			p.clean()
-		})
-	}
-}
-
-// keep writes what the page looks like into the documentation.
-func (p *tab) keep(name string) {
-	p.t.Helper()
-	var shot struct{ Data string }
-	p.call("Page.captureScreenshot", map[string]any{"format": "webp", "quality": 82}, &shot)
-	picture, err := base64.StdEncoding.DecodeString(shot.Data)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if len(picture) > 300<<10 {
-		p.t.Errorf("%s has %d bytes", name, len(picture))
-	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		p.t.Fatal(err)
-	}
-	if err := os.WriteFile(name, picture, 0o644); err != nil {
-		p.t.Fatal(err)
-	}
 }

@@ -141,7 +141,10 @@ export class Controls {
   /** @param {string} name @param {string | number} value */
   async #set(name, value) {
     try {
-      const set = await writeSettings(this.id, { [name]: value }, {});
+      const target = firstSeen.get(this.id)?.target_fps;
+      /** @type {Preset} */
+      const also = name === "quality" && value === "auto" && target !== undefined ? { target_fps: target } : {};
+      const set = await writeSettings(this.id, { [name]: value, ...also }, {});
       if (this.#closed) return;
       this.#controls.get(name)?.fault("");
       this.#take(set);

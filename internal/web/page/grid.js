@@ -12,11 +12,19 @@ const gap = 10;            // px, as in grid.css
 const smallest = 200;      // px; narrower tiles would show nothing: scroll instead
 const leaveAfter = 700;    // ms that a tile stays subscribed out of sight, for those who scroll
 
+/** Acknowledgements per second that one connection may send, with room to spare (docs/websocket.md). */
+const acksPerSecond = 400;
+
 /**
- * rateFor is how many pictures per second a tile so wide is worth; 0: all there are.
+ * rateFor is how many pictures per second a tile is worth; 0: all there are.
  * @param {number} width in px
+ * @param {number} tiles how many there are
  */
-export const rateFor = (width) => (width < 140 ? 4 : width < 200 ? 8 : 0);
+export function rateFor(width, tiles) {
+  if (width < 140) return 4;
+  if (width < 200) return 8;
+  return tiles > 12 ? Math.floor(acksPerSecond / tiles) : 0;
+}
 
 /**
  * fit finds the columns that show n tiles largest in a room, without scrolling if they stay large enough to be seen.
@@ -77,7 +85,7 @@ class Tile {
   }
 
   pace() {
-    if (this.visible) this.screen.want(rateFor(this.element.clientWidth));
+    if (this.visible) this.screen.want(rateFor(this.element.clientWidth, this.grid.size));
   }
 
   show() {
@@ -129,6 +137,11 @@ export class Grid {
     this.#off = live.changed.on(() => this.refresh());
     this.#timer = setInterval(() => this.#tiles.forEach((tile) => tile.show()), 1000);
     this.refresh();
+  }
+
+  /** size is how many tiles there are. */
+  get size() {
+    return this.#tiles.size;
   }
 
   /** title is what the page's head says. */

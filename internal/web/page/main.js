@@ -5,6 +5,7 @@ import { View } from "./view.js";
 import { announce } from "./announce.js";
 import { button, part, text } from "./dom.js";
 import { live } from "./live.js";
+import { stateOf } from "./state.js";
 import { toggleTheme } from "./colours.js";
 
 const main = part(document, "#main", HTMLElement);
@@ -45,7 +46,8 @@ function head() {
   if (!view) return;
   text(heading, view instanceof View ? view.name() : "Cameras");
   text(summary, view.title());
-  document.title = view instanceof View ? `${view.name()} – camgw` : "camgw";
+  const down = live.connected ? live.cameras.filter((camera) => stateOf(camera).level === "down").length : 0;
+  document.title = (down > 0 ? `(${down} without signal) ` : "") + (view instanceof View ? `${view.name()} – camgw` : "camgw");
 }
 
 addEventListener("hashchange", route);

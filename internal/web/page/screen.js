@@ -78,7 +78,8 @@ export class Screen {
   get fps() {
     const since = performance.now() - fpsOver;
     while (this.#times.length > 0 && this.#times[0] < since) this.#times.shift();
-    return this.#times.length / (fpsOver / 1000);
+    const over = Math.min(fpsOver, Math.max(1000, performance.now() - this.#asked));
+    return this.#times.length / (over / 1000);
   }
 
   #route() {
