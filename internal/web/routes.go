@@ -18,12 +18,14 @@ func (s *Server) mux() *http.ServeMux {
 		mux.Handle(pattern, s.only(methods, h))
 	}
 	handle := func(pattern string, h http.HandlerFunc) { only(pattern, h, http.MethodGet, http.MethodHead) }
-	stream := func(w http.ResponseWriter, r *http.Request, c *camera) { s.stream(w, r, c, boundary) }
+	stream := s.ordinaryStream
 
 	handle("/cam/{id}/stream.mjpg", s.byID(stream))
 	handle("/cam/{id}/snapshot.jpg", s.byID(s.snapshot))
 	handle("/stream", s.byIndex(0, stream))
 	handle("/snapshot.jpg", s.byIndex(0, s.snapshot))
+	handle("/snapshot", s.byIndex(0, s.snapshot))
+	handle("/state", s.byIndex(0, s.streamerState))
 	handle("/mjpeg/{n}", s.byNumber(stream))
 	handle("/jpg", s.byIndex(0, s.snapshot))
 	handle("/{$}", s.root)
@@ -52,8 +54,25 @@ func (s *Server) mux() *http.ServeMux {
 	if s.options.Metrics != nil {
 		handle("/metrics", s.options.Metrics.ServeHTTP)
 	}
-	handle("/", func(w http.ResponseWriter, r *http.Request) { s.notFound(w, "there is nothing at this address") })
+	handle("/", s.nothing)
 	return mux
+}
+
+// streamMux is the mux of [Server.ServeStreamOnly]. Its routes are among those of mux.
+func (s *Server) streamMux() *http.ServeMux {
+	mux := http.NewServeMux()
+	get := []string{http.MethodGet, http.MethodHead}
+	mux.Handle("/stream", s.only(get, s.byIndex(0, s.ordinaryStream)))
+	mux.Handle("/", s.only(get, s.nothing))
+	return mux
+}
+
+func (s *Server) ordinaryStream(w http.ResponseWriter, r *http.Request, c *camera) {
+	s.stream(w, r, c, ordinary)
+}
+
+func (s *Server) nothing(w http.ResponseWriter, _ *http.Request) {
+	s.notFound(w, "there is nothing at this address")
 }
 
 // only lets the methods given through, and answers OPTIONS.
@@ -159,7 +178,7 @@ func (s *Server) root(w http.ResponseWriter, r *http.Request) {
 	}
 	switch action {
 	case "stream":
-		s.byIndex(index, func(w http.ResponseWriter, r *http.Request, c *camera) { s.stream(w, r, c, streamerBoundary) })(w, r)
+		s.byIndex(index, func(w http.ResponseWriter, r *http.Request, c *camera) { s.stream(w, r, c, streamer) })(w, r)
 	case "snapshot":
 		s.byIndex(index, s.snapshot)(w, r)
 	default:

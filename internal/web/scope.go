@@ -34,9 +34,6 @@ func (sc *scope) carry(v *stream, conn net.Conn, terms fanout.Terms) {
 		k := &tcpSink{stream: v, scope: sc, conn: tcp, stage: &v.camera.stage}
 		k.of, k.timeout = conn, timeout
 		k.try = k.attempt
-		if v.boundary != boundary {
-			k.tail = v.own()
-		}
 		var err error
 		if k.raw, err = tcp.SyscallConn(); err == nil {
 			sink = k

@@ -142,11 +142,21 @@ var errShutdown = errors.New("server is shutting down")
 // viewer reads on; Serve returns within about [shutdownGrace], with every connection and goroutine gone. The error is nil
 // unless accepting failed. Several listeners may be served at once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	return s.serve(ctx, l, s.handler)
+}
+
+// ServeStreamOnly is [Server.Serve] with nothing but /stream, for programs that look for a stream at port 81, where Espressif's
+// CameraWebServer has it.
+func (s *Server) ServeStreamOnly(ctx context.Context, l net.Listener) error {
+	return s.serve(ctx, l, s.guard(s.crossOrigin.Handler(s.streamMux())))
+}
+
+func (s *Server) serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
 	sc := &scope{server: s, streams: make(map[*stream]fanout.Sink)}
 	server := &http.Server{
-		Handler:           s.handler,
+		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,

@@ -61,20 +61,15 @@ func (p *patience) all(w io.Writer, b []byte) error {
 	return nil
 }
 
-// own is the boundary behind a part in the stream's dialect.
-func (v *stream) own() []byte {
-	return []byte("\r\n--" + v.boundary + "\r\n")
-}
-
-// plain writes the rest of a part in the stream's dialect. Every part ends with [trailer].
+// plain writes a part in the stream's dialect. Every part ends with [trailer].
 func (v *stream) plain(p *patience, w io.Writer, part []byte) error {
-	if v.boundary == boundary {
+	if v.tail == nil {
 		return p.all(w, part)
 	}
-	if err := p.all(w, part[:len(part)-len(trailer)]); err != nil {
+	if err := p.all(w, part[v.skipped(part):len(part)-len(trailer)]); err != nil {
 		return err
 	}
-	return p.all(w, v.own())
+	return p.all(w, v.tail)
 }
 
 // connSink is a stream over a connection that cannot be written to without waiting: TLS, or a pipe. Each part is written
@@ -117,8 +112,7 @@ type tcpSink struct {
 	conn  *net.TCPConn
 	raw   syscall.RawConn
 	stage *stage
-	tail  []byte // nil, or the dialect's boundary in place of [trailer]
-	id    int32  // at the watcher; under scope.mu
+	id    int32 // at the watcher; under scope.mu
 
 	// Of whoever calls the Sink. try is attempt, made once, so that a write allocates nothing.
 	try  func(fd uintptr) bool
@@ -145,8 +139,10 @@ func (k *tcpSink) attempt(fd uintptr) bool {
 		k.n, k.err = k.stage.write(int(fd), k.part)
 		return true
 	}
+	skipped := k.skipped(k.part)
 	body := k.part[:len(k.part)-len(trailer)]
-	k.n, k.err = writeBoth(int(fd), body, k.tail)
+	k.n, k.err = writeBoth(int(fd), body[skipped:], k.tail)
+	k.n += skipped
 	if k.n > len(body) {
 		// A boundary that is half written is still the whole of the rest.
 		if k.done = k.n - len(body); k.done == len(k.tail) {

@@ -17,14 +17,17 @@ import (
 )
 
 // stream answers with the pictures of c until the viewer leaves.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, boundary string) {
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, d dialect) {
+	if isTrue(r.URL.Query().Get("advance_headers")) && d.boundary == boundary {
+		d = advance
+	}
 	terms, err := s.terms(r)
 	if err != nil {
 		s.fail(w, problem{Status: http.StatusBadRequest, Detail: err.Error()})
 		return
 	}
 	header := w.Header()
-	header.Set("Content-Type", "multipart/x-mixed-replace; boundary="+boundary)
+	header.Set("Content-Type", "multipart/x-mixed-replace; boundary="+d.boundary)
 	header.Set("Cache-Control", "no-store")
 	header.Set("Pragma", "no-cache")
 	header.Set("Connection", "close")
@@ -38,7 +41,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, bound
 		return
 	}
 	v := &stream{
-		server: s, camera: c, place: place, boundary: boundary,
+		server: s, camera: c, place: place, dialect: d,
 		log: s.log.With("camera", c.ID, "client", r.RemoteAddr, "mode", terms.Mode.String()),
 	}
 	handed := false
@@ -56,7 +59,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, bound
 	// net/http takes this as "not chunked". VLC, Blynk and plain parsers cannot read a chunked stream.
 	header.Set("Transfer-Encoding", "identity")
 	control := http.NewResponseController(w)
-	if err := start(w, control, boundary); err != nil {
+	if err := start(w, control, d); err != nil {
 		c.ends[endOf(err)].Add(1)
 		return
 	}
@@ -139,9 +142,9 @@ const (
 )
 
 // start sends the response header and the first boundary at once: clients wait for the header only so long.
-func start(w http.ResponseWriter, control *http.ResponseController, boundary string) error {
+func start(w http.ResponseWriter, control *http.ResponseController, d dialect) error {
 	w.WriteHeader(http.StatusOK)
-	if _, err := io.WriteString(w, "--"+boundary+"\r\n"); err != nil {
+	if _, err := io.WriteString(w, d.first); err != nil {
 		return err
 	}
 	return control.Flush()
@@ -149,12 +152,12 @@ func start(w http.ResponseWriter, control *http.ResponseController, boundary str
 
 // stream is one viewer of one camera, apart from how its bytes go out. Its methods are part of [fanout.Sink].
 type stream struct {
-	server   *Server
-	camera   *camera
-	place    *place
-	boundary string
-	log      *slog.Logger
-	viewer   *fanout.Viewer // under scope.mu
+	dialect
+	server *Server
+	camera *camera
+	place  *place
+	log    *slog.Logger
+	viewer *fanout.Viewer // under scope.mu
 
 	// Of whoever calls the Sink.
 	filling    bool // a no-signal picture, and not a repeat
