@@ -128,6 +128,7 @@ func TestHealthOverTime(t *testing.T) {
 				r.cameras[0].set(st)
 			}
 		}
+		time.Sleep(50 * time.Millisecond) // not at the instants of the samples
 		publish(2 * time.Second)
 		if got := r.status("door"); got.Health.Level != Good || got.Link.CarriedFPS != nil || *got.Link.AskedFPS != 10 {
 			t.Errorf("judged too early: %+v %+v", got.Health, got.Link)

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,7 +16,7 @@ type cameraHandler func(w http.ResponseWriter, r *http.Request, c *camera)
 func (s *Server) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	only := func(pattern string, h http.HandlerFunc, methods ...string) {
-		s.routes[pattern] = true
+		s.routes[pattern] = methods
 		mux.Handle(pattern, s.only(methods, h))
 	}
 	handle := func(pattern string, h http.HandlerFunc) { only(pattern, h, http.MethodGet, http.MethodHead) }
@@ -31,12 +33,13 @@ func (s *Server) mux() *http.ServeMux {
 	handle("/{$}", s.root)
 	handle("/webcam/{$}", s.root)
 	handle("/assets/{file}", s.asset)
-	handle("/api/v1/cameras", s.listCameras)
-	handle("/api/v1/cameras/{id}", s.byID(s.showCamera))
-	handle("/api/v1/cameras/{id}/history", s.byID(s.history))
+	handle("/api/v1/cameras", s.knowing(s.listCameras))
+	handle("/api/v1/cameras/{id}", s.knowing(s.byID(s.showCamera)))
+	handle("/api/v1/cameras/{id}/history", s.knowing(s.byID(s.history)))
+	only("/api/v1/cameras/{id}/config", s.knowing(s.byID(s.config), "clamp", "persist"), http.MethodGet, http.MethodHead, http.MethodPatch)
 	only("/api/v1/ws", s.socket, http.MethodGet)
-	handle("/api/v1/events", s.events)
-	only("/api/v1/cameras/{id}/config", s.byID(s.config), http.MethodGet, http.MethodHead, http.MethodPatch)
+	handle("/api/v1/events", s.knowing(s.events, "interval"))
+	handle("/openapi.yaml", s.openAPI)
 
 	control := []string{http.MethodPost}
 	if s.options.AllowGetControl {
@@ -54,7 +57,7 @@ func (s *Server) mux() *http.ServeMux {
 	if s.options.Metrics != nil {
 		handle("/metrics", s.options.Metrics.ServeHTTP)
 	}
-	handle("/", s.nothing)
+	mux.HandleFunc("/", s.nothing)
 	return mux
 }
 
@@ -63,7 +66,7 @@ func (s *Server) streamMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	get := []string{http.MethodGet, http.MethodHead}
 	mux.Handle("/stream", s.only(get, s.byIndex(0, s.ordinaryStream)))
-	mux.Handle("/", s.only(get, s.nothing))
+	mux.HandleFunc("/", s.nothing)
 	return mux
 }
 
@@ -95,6 +98,30 @@ func (s *Server) only(methods []string, h http.HandlerFunc) http.Handler {
 			s.fail(w, problem{Status: http.StatusMethodNotAllowed, Detail: detail})
 		}
 	})
+}
+
+// knowing refuses query keys that are none of those given. It is for the API, where a misspelt ?persist would else be
+// lost without a word; on the addresses of pictures players add keys of their own.
+func (s *Server) knowing(h http.HandlerFunc, keys ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			s.fail(w, problem{Status: http.StatusBadRequest, Detail: "the query cannot be read"})
+			return
+		}
+		for key := range query {
+			if slices.Contains(keys, key) {
+				continue
+			}
+			detail := fmt.Sprintf("unknown query key %q: there is none here", key)
+			if len(keys) > 0 {
+				detail = fmt.Sprintf("unknown query key %q: the keys here are %s", key, strings.Join(keys, ", "))
+			}
+			s.fail(w, problem{Status: http.StatusBadRequest, Detail: detail})
+			return
+		}
+		h(w, r)
+	}
 }
 
 // denyCrossOrigin answers a browser that another site has sent here to change something.

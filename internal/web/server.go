@@ -56,7 +56,7 @@ type Server struct {
 	options Options
 	cameras []*camera
 	log     *slog.Logger
-	routes  map[string]bool
+	routes  map[string][]string // methods by pattern
 	handler http.Handler
 
 	crossOrigin *http.CrossOriginProtection // of everything that changes state
@@ -103,7 +103,7 @@ func New(o Options) *Server {
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
 	o.RepeatAfter = cmp.Or(o.RepeatAfter, time.Second)
 	o.StaleAfter = cmp.Or(o.StaleAfter, 3*time.Second)
-	s := &Server{options: o, log: o.Logger, routes: make(map[string]bool), crossOrigin: http.NewCrossOriginProtection()}
+	s := &Server{options: o, log: o.Logger, routes: make(map[string][]string), crossOrigin: http.NewCrossOriginProtection()}
 	s.crossOrigin.SetDenyHandler(http.HandlerFunc(s.denyCrossOrigin))
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -306,7 +306,7 @@ func (r *recorder) count(status int) {
 	}
 	r.counted = true
 	route := r.request.Pattern
-	if !r.server.routes[route] {
+	if r.server.routes[route] == nil {
 		route = "/"
 	}
 	r.server.requests.add(Request{route, foldMethod(r.request.Method), status})
