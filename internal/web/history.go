@@ -86,7 +86,12 @@ func (m *meter) base(at, now time.Time) (reading, bool) {
 func (m *meter) measure(st *Status, now reading, under conditions) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if base, ok := m.base(now.at.Add(-rateWindow), now.at); ok {
+	// What was before the camera was woken says nothing about now, unless there is nothing else as yet.
+	base, ok := m.base(later(now.at.Add(-rateWindow), m.steady), now.at)
+	if !ok || now.at.Sub(base.at) < sampleEvery {
+		base, ok = m.base(now.at.Add(-rateWindow), now.at)
+	}
+	if ok {
 		st.BytesPerSecond = math.Round(now.since(base, func(r reading) uint64 { return r.bytes }))
 		if st.Baud > 0 {
 			// A byte is ten bits on the line: one to start, one to stop.
@@ -98,7 +103,7 @@ func (m *meter) measure(st *Status, now reading, under conditions) {
 	if under != m.under || !under.streaming {
 		return
 	}
-	base, ok := m.base(later(now.at.Add(-healthWindow), m.steady), now.at)
+	base, ok = m.base(later(now.at.Add(-healthWindow), m.steady), now.at)
 	if !ok || now.at.Sub(base.at) < healthLeast {
 		return
 	}

@@ -116,6 +116,29 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// A camera that has rested is not slow because it did.
+func TestRateAfterRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "door")
+		r.cameras[0].set(Status{State: Idle})
+		time.Sleep(20*time.Second + 50*time.Millisecond)
+		r.cameras[0].set(Status{State: Streaming})
+		size := 0
+		for range 25 {
+			size = len(r.cameras[0].publish().JPEG())
+			time.Sleep(100 * time.Millisecond)
+		}
+		if got, want := r.status("door").BytesPerSecond, float64(10*size); got < want*0.9 || got > want*1.1 {
+			t.Errorf("%v bytes per second, want %v", got, want)
+		}
+		r.cameras[0].set(Status{State: Idle})
+		time.Sleep(3 * time.Second)
+		if got := r.status("door").BytesPerSecond; got != 0 {
+			t.Errorf("%v bytes per second at rest", got)
+		}
+	})
+}
+
 // The link is judged under the present conditions alone, and not before there is something to judge by.
 func TestHealthOverTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
