@@ -328,29 +328,44 @@ func (p *tab) screenshot() []byte {
 	return b
 }
 
-// rssKB is what all of the browser's processes hold.
-func (b *browser) rssKB(t testing.TB) int {
+// memoryKB is what the browser's processes hold, by their kind; what several share counts as a part for each.
+func (b *browser) memoryKB(t testing.TB) map[string]int {
 	t.Helper()
-	out, err := exec.Command("ps", "-e", "-o", "pid=,ppid=,rss=").Output()
+	out, err := exec.Command("ps", "-e", "-o", "pid=,ppid=").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	type entry struct{ parent, rss int }
-	all := map[int]entry{}
+	parents := map[int]int{}
 	for line := range strings.Lines(string(out)) {
-		var pid, parent, rss int
-		if _, err := fmt.Sscan(line, &pid, &parent, &rss); err == nil {
-			all[pid] = entry{parent, rss}
+		var pid, parent int
+		if _, err := fmt.Sscan(line, &pid, &parent); err == nil {
+			parents[pid] = parent
 		}
 	}
-	sum := 0
-	for pid, e := range all {
-		for at := pid; at > 1; at = all[at].parent {
-			if at == b.cmd.Process.Pid {
-				sum += e.rss
-				break
+	kinds := map[string]int{}
+	for pid := range parents {
+		at := pid
+		for at > 1 && at != b.cmd.Process.Pid {
+			at = parents[at]
+		}
+		if at != b.cmd.Process.Pid {
+			continue
+		}
+		dir := fmt.Sprintf("/proc/%d", pid)
+		line, _ := os.ReadFile(dir + "/cmdline") // a process that has ended holds nothing
+		rollup, _ := os.ReadFile(dir + "/smaps_rollup")
+		_, kind, ok := strings.Cut(string(line), "--type=")
+		if !ok {
+			kind = "browser"
+		}
+		kind, _, _ = strings.Cut(kind, "\x00")
+		kind, _, _ = strings.Cut(kind, " ")
+		if _, rest, ok := strings.Cut(string(rollup), "\nPss:"); ok {
+			var kb int
+			if _, err := fmt.Sscan(rest, &kb); err == nil {
+				kinds[kind] += kb
 			}
 		}
 	}
-	return sum
+	return kinds
 }

@@ -51,7 +51,6 @@ export function part(root, selector, kind) {
 const outlines = {
   back: "M15 5l-7 7 7 7",
   next: "M9 5l7 7-7 7",
-  up: "M5 15l7-7 7 7",
   snapshot: "M4 8h3.2L9 5.5h6L16.8 8H20v11H4zM12 16.4a3.2 3.2 0 100-6.4 3.2 3.2 0 000 6.4z",
   expand: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
   rotate: "M19.5 12a7.5 7.5 0 11-2.6-5.7M20 3v4.5h-4.5",

@@ -53,6 +53,8 @@ export class Figures {
   #point = null;
   /** @type {Camera | null} */
   #camera = null;
+  /** Samples since this was opened. */
+  #added = 0;
   #closed = false;
 
   /** @param {string} id */
@@ -73,6 +75,13 @@ export class Figures {
     this.#load();
   }
 
+  #again() {
+    this.#added = 0;
+    this.#errors = null;
+    for (const row of this.#rows.values()) row.data = new Array(span).fill(null);
+    this.#load();
+  }
+
   async #load() {
     try {
       const history = await readHistory(this.id);
@@ -88,8 +97,6 @@ export class Figures {
       // The lines begin now.
     }
   }
-
-  #added = 0;
 
   /** #draw draws all lines, as far back as anything is known. */
   #draw() {
@@ -109,6 +116,8 @@ export class Figures {
     const errors = errorsSoFar(camera);
     const now = performance.now();
     const due = now - this.#at >= 900;
+    // A tab that nobody saw was told little; the gateway knows what was meanwhile.
+    if (this.#at > 0 && now - this.#at > 5000) this.#again();
     for (const figure of figures) {
       const row = this.#rows.get(figure.key);
       if (!row) continue;

@@ -21,13 +21,22 @@ let view = null;
 function route() {
   const [, place, id, tab] = location.hash.split("/");
   if (place === "cam" && id) {
-    const camera = decodeURIComponent(id);
+    const camera = decode(id);
     if (view instanceof View && view.id === camera) view.open(tab);
     else enter(new View(camera, tab));
   } else if (!(view instanceof Grid)) {
     enter(new Grid());
   }
   head();
+}
+
+/** @param {string} part of an address; somebody may have typed it */
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** @param {Grid | View} next */

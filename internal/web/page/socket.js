@@ -5,7 +5,7 @@ import { parsePicture } from "./wire.js";
 /** @typedef {import("./wire.js").Picture} Picture */
 /** @typedef {import("./api.js").Camera} Camera */
 
-const window_ = 2;            // pictures under way that are not shown yet
+const underWay = 2;           // pictures on their way that are not shown yet, at most
 const patience = 10000;       // ms without any message while news are due each second: the connection is dead
 const waits = [300, 1000, 2000, 4000, 8000]; // ms before each further try
 
@@ -46,7 +46,7 @@ export class Subscription {
   }
 
   ask() {
-    this.socket.send({ type: "subscribe", channel: this.channel, camera: this.camera, fps: this.fps || undefined, window: window_ });
+    this.socket.send({ type: "subscribe", channel: this.channel, camera: this.camera, fps: this.fps || undefined, window: underWay });
   }
 
   /** @param {number} sequence */

@@ -88,7 +88,7 @@ export class View {
 
   /** @param {string | undefined} tab */
   open(tab) {
-    const wanted = tab && tab in tabs ? tab : "figures";
+    const wanted = tab && Object.hasOwn(tabs, tab) ? tab : "figures";
     if (wanted === this.#open) return;
     this.#tab?.close();
     this.#tab = null;
