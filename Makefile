@@ -41,11 +41,15 @@ test: need-test check hostcam ## pass every test: Go, C, and the real programs t
 	$(GO) test -race -shuffle=on -timeout 15m ./...
 
 .PHONY: check
-check: need-test ## formatting and static checks
+check: need-test check-page ## formatting and static checks
 	@test -z "$$(gofmt -l cmd internal)" || { gofmt -d cmd internal; exit 1; }
 	$(GO) vet ./...
 	$(MAKE) -C firmware fmt-check
 	$(CLANG_FORMAT) --dry-run --Werror $(C_SOURCES)
+
+.PHONY: check-page
+check-page: need-test ## types of the page's JavaScript
+	tsc -p internal/web/tsconfig.json
 
 .PHONY: firmware
 firmware: ## build the firmware image for BOARD (ai_thinker, esp32s3_eye, ...), with ESP-IDF
@@ -110,4 +114,4 @@ need-build:
 	@.ci/need gcc make libc6-dev 'libjpeg62-turbo-dev|libjpeg-dev'
 
 need-test: need-build
-	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux
+	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux procps node-typescript

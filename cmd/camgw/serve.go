@@ -61,6 +61,7 @@ func deviceFlags(cmd *cobra.Command, f *config.Flags) {
 // httpFlags are the flags of every command that serves.
 func httpFlags(cmd *cobra.Command, f *config.Flags) {
 	cmd.Flags().StringVar(&f.Listen, "listen", config.DefaultListen, "address to answer HTTP on, host:port")
+	cmd.Flags().StringVar(&f.StreamListen, "webserver-stream-listen", "", "second address, with nothing but /stream, for programs made for CameraWebServer: host:81")
 	cmd.Flags().IntVar(&f.MaxViewers, "max-viewers", config.DefaultMaxViewers, "viewers allowed at once")
 	cmd.Flags().IntVar(&f.MaxViewersPerCamera, "max-viewers-per-camera", 0, "viewers allowed at one camera; 0: no bound of its own")
 	cmd.Flags().IntVar(&f.MaxViewersPerAddress, "max-viewers-per-address", 0, "viewers allowed from one address; 0: no bound of its own")

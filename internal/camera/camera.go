@@ -227,6 +227,10 @@ func (c *Camera) setState(s State, cause Cause, reason string) {
 		}
 		c.log.Log(context.Background(), level, string(s), attrs...)
 	}
+	// That a device is waited for is no trouble before it has become one.
+	if cause != CauseNone && cause != CauseStopped && (s != Connecting || cause == CauseRebooting) {
+		c.state.Trouble = &Trouble{c.state.Since, cause, reason}
+	}
 	c.state.State, c.state.Cause, c.state.Reason = s, cause, reason
 }
 

@@ -50,6 +50,8 @@ type Status struct {
 	Height  int
 	Quality int // 0-63 as the device tells, lower is better; -1 before it does
 
+	Trouble *Trouble // the last one; nil: none; never written
+
 	Auto *AutoQuality // nil while quality is fixed or unknown; never written
 }
 
@@ -57,6 +59,13 @@ type Status struct {
 type AutoQuality struct {
 	TargetFPS   float64 // frames per second
 	Best, Worst int     // the range of quality, 0-63
+}
+
+// Trouble is a Cause that was, or is.
+type Trouble struct {
+	At     time.Time // when it began
+	Cause  Cause
+	Reason string
 }
 
 // Device is what a device says of itself. Strings are printable ASCII.

@@ -32,6 +32,7 @@ var Modes = []string{"latest", "lockstep", "all"}
 type Flags struct {
 	Ports          []string // PORT or NAME=PORT
 	Listen         string   // host:port
+	StreamListen   string   // host:port of a listener for /stream alone; empty: none
 	Baud           int      // 0 negotiates
 	MaxViewers     int
 	InsecureNoAuth bool
@@ -50,9 +51,10 @@ type Flags struct {
 
 // Config is a valid configuration. Treat it as frozen.
 type Config struct {
-	Listen     string
-	MaxViewers int
-	Cameras    []Camera // at least one; ids are unique
+	Listen       string
+	StreamListen string // "": none
+	MaxViewers   int
+	Cameras      []Camera // at least one; ids are unique
 
 	Delivery        Delivery
 	AllowGetControl bool // /control changes settings by GET too
@@ -113,8 +115,11 @@ func (e *Error) Error() string {
 
 // Config checks the flags. All mistakes are told at once.
 func (f Flags) Config() (Config, error) {
-	c := Config{Listen: f.Listen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl}
-	errs := []error{f.checkListen(), f.checkLimits()}
+	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl}
+	errs := []error{f.checkListen("--listen", f.Listen, DefaultListen), f.checkLimits()}
+	if f.StreamListen != "" {
+		errs = append(errs, f.checkListen("--webserver-stream-listen", f.StreamListen, "127.0.0.1:81"))
+	}
 	delivery, err := f.delivery()
 	c.Delivery, errs = delivery, append(errs, err)
 	if len(f.Ports) == 0 {
@@ -203,24 +208,24 @@ func (f Flags) checkLimits() error {
 
 // checkListen refuses addresses that others reach while nothing asks who they
 // are: cameras left open to a network are the most abused devices there are.
-func (f Flags) checkListen() error {
-	what := "--listen " + f.Listen
-	host, port, err := net.SplitHostPort(f.Listen)
+func (f Flags) checkListen(flag, address, local string) error {
+	what, local := flag+" "+address, flag+" "+local
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return &Error{what, "not an address of the form host:port", "--listen " + DefaultListen}
+		return &Error{what, "not an address of the form host:port", local}
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return &Error{what, "the port must be a number from 0 to 65535", "--listen " + DefaultListen}
+		return &Error{what, "the port must be a number from 0 to 65535", local}
 	}
 	ip := net.ParseIP(host)
 	switch {
 	case host == "localhost" || ip != nil && ip.IsLoopback():
 		return nil
 	case host != "" && ip == nil:
-		return &Error{what, "the host must be an IP address of this machine or localhost", "--listen " + DefaultListen}
+		return &Error{what, "the host must be an IP address of this machine or localhost", local}
 	case !f.InsecureNoAuth:
 		return &Error{what, "anybody who reaches this address could watch, and no authentication is configured",
-			"--listen " + DefaultListen + " behind a reverse proxy that asks for a password, or --insecure-no-auth on a network you trust"}
+			local + " behind a reverse proxy that asks for a password, or --insecure-no-auth on a network you trust"}
 	}
 	return nil
 }

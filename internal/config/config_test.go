@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -87,6 +88,18 @@ func TestListenAccepted(t *testing.T) {
 				t.Errorf("%s without --insecure-no-auth was accepted", tt.listen)
 			}
 		}
+	}
+}
+
+func TestStreamListen(t *testing.T) {
+	c, err := flags(func(f *Flags) { f.StreamListen = "127.0.0.1:81" }).Config()
+	if err != nil || c.StreamListen != "127.0.0.1:81" {
+		t.Errorf("%q, %v", c.StreamListen, err)
+	}
+	_, err = flags(func(f *Flags) { f.StreamListen = "0.0.0.0:81" }).Config()
+	if err == nil || !strings.HasPrefix(err.Error(), "--webserver-stream-listen 0.0.0.0:81: anybody who reaches") ||
+		!strings.Contains(err.Error(), "try: --webserver-stream-listen 127.0.0.1:81 behind") {
+		t.Errorf("%v", err)
 	}
 }
 

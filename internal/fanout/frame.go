@@ -40,6 +40,7 @@ func (b Buffer) JPEG() []byte {
 // it is frozen: everybody may read it, nobody may write it, and the garbage collector frees it.
 type Frame struct {
 	Seq      uint64    // position in the hub's sequence, from 1; set by Publish
+	Rate     float64   // frames per second lately, this one included; set by Publish
 	Number   uint32    // the device's own frame number
 	Captured time.Time // when the sensor took it, on the host's clock; zero if unknown
 	Received time.Time // when its last byte arrived; Publish sets it to now if it is zero

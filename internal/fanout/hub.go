@@ -59,9 +59,10 @@ func (h *Hub) Publish(f *Frame) {
 	defer h.mu.Unlock()
 	previous := h.latest.Load()
 	f.Seq = previous.Seq + 1
+	h.pace.add(f.Received)
+	f.Rate = h.pace.rate(f.Received)
 	f.wrap(h.envelope)
 	h.bytes += uint64(len(f.JPEG()))
-	h.pace.add(f.Received)
 	for t, n := range h.members {
 		h.tallies[t].offered.Add(uint64(n))
 	}

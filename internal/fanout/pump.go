@@ -229,6 +229,9 @@ func pass(due *time.Time, at time.Time, every time.Duration) bool {
 // send gives a frame to a free viewer.
 func (p *pump) send(v *Viewer, f *Frame) {
 	v.held = f
+	if v.frame != nil {
+		v.frame.Begin(f)
+	}
 	p.write(v, f.mem[f.start:f.end:f.end])
 }
 

@@ -72,11 +72,16 @@ type Sink interface {
 	Ended(why error, account Account)
 }
 
+// Framer is a [Sink] that wants to know whose part it is given next. Begin is called by the pump before the frame's
+// TryWrite; fillers have no frame.
+type Framer interface{ Begin(f *Frame) }
+
 // Viewer is one who is sent each frame as it comes, by the hub's pump. Between frames it costs no goroutine.
 type Viewer struct {
 	hub   *Hub
 	terms Terms
 	sink  Sink
+	frame Framer // sink, or nil
 	tally *tally
 
 	// Under hub.pump.mu.
@@ -113,6 +118,7 @@ type Viewer struct {
 // Attach adds a viewer that is sent each frame as it comes, until [Viewer.End] or a failing sink ends it.
 func (h *Hub) Attach(terms Terms, sink Sink) *Viewer {
 	v := &Viewer{hub: h, terms: terms, sink: sink, member: -1, since: time.Now()}
+	v.frame, _ = sink.(Framer)
 	var newest *Frame
 	v.tally, v.joined, newest = h.join(terms)
 	v.settled = v.joined

@@ -47,18 +47,24 @@ func Run(ctx context.Context, cfg config.Config, o Options) error {
 	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
-		return listenError(cfg.Listen, err)
+		return listenError("--listen", cfg.Listen, err)
 	}
-	return g.run(ctx, listener, o)
+	var streams net.Listener
+	if cfg.StreamListen != "" {
+		if streams, err = net.Listen("tcp", cfg.StreamListen); err != nil {
+			return errors.Join(listenError("--webserver-stream-listen", cfg.StreamListen, err), listener.Close())
+		}
+	}
+	return g.run(ctx, listener, streams, o)
 }
 
-func listenError(addr string, err error) error {
+func listenError(flag, addr string, err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
 		err = op.Err
 	}
 	text := strings.TrimPrefix(err.Error(), "bind: ")
-	return fmt.Errorf("listen on %s: %s; try: another address with --listen, or find who has it with: ss -ltnp", addr, text)
+	return fmt.Errorf("listen on %s: %s; try: another address with %s, or find who has it with: ss -ltnp", addr, text, flag)
 }
 
 // gateway is everything that runs.
@@ -121,8 +127,8 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 }
 
 // run starts everything and ends it in this order: viewers first, so that they get whole
-// pictures to the last; then cameras, which tell their devices good-bye and close their ports.
-func (g *gateway) run(ctx context.Context, listener net.Listener, o Options) error {
+// pictures to the last; then cameras, which tell their devices good-bye and close their ports. streams may be nil.
+func (g *gateway) run(ctx context.Context, listener, streams net.Listener, o Options) error {
 	serverCtx, stopServer := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServer()
 	cameraCtx, stopCameras := context.WithCancel(context.WithoutCancel(ctx))
@@ -134,8 +140,14 @@ func (g *gateway) run(ctx context.Context, listener net.Listener, o Options) err
 			_ = cam.Run(cameraCtx) // nil by its contract
 		})
 	}
-	served := make(chan error, 1)
+	serving := 1
+	served := make(chan error, 2)
 	go func() { served <- g.server.Serve(serverCtx, listener) }()
+	if streams != nil {
+		serving++
+		go func() { served <- g.server.ServeStreamOnly(serverCtx, streams) }()
+		g.log.Info("serving /stream alone", "address", streams.Addr().String())
+	}
 
 	g.log.Info("serving", "address", listener.Addr().String(), "cameras", len(g.cameras))
 	if o.Ready != nil {
@@ -146,9 +158,12 @@ func (g *gateway) run(ctx context.Context, listener net.Listener, o Options) err
 	select {
 	case <-ctx.Done():
 		g.log.Info("shutting down", "cause", context.Cause(ctx).Error())
-		stopServer()
-		failure = <-served // bounded by Serve
 	case failure = <-served:
+		serving--
+	}
+	stopServer()
+	for range serving {
+		failure = errors.Join(failure, <-served) // bounded by Serve
 	}
 	stopCameras()
 	ended := make(chan struct{})

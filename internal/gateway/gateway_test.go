@@ -90,6 +90,44 @@ func TestBusyAddress(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), cfg.Listen) || !strings.Contains(err.Error(), "address already in use; try:") {
 		t.Errorf("error %v", err)
 	}
+	cfg.Listen, cfg.StreamListen = "127.0.0.1:0", l.Addr().String()
+	err = Run(t.Context(), cfg, Options{Logger: quiet()})
+	if err == nil || !strings.Contains(err.Error(), cfg.StreamListen) || !strings.Contains(err.Error(), "--webserver-stream-listen") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestSecondListener: it has the stream and nothing else, and ends with the first.
+func TestSecondListener(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := simulated("a")
+	cfg.StreamListen = l.Addr().String()
+	l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	ready := make(chan struct{})
+	go func() {
+		ended <- Run(ctx, cfg, Options{Logger: quiet(), Ready: func(net.Addr) { close(ready) }})
+	}()
+	<-ready
+	var res *http.Response
+	for { // its goroutine may not have begun to accept
+		if res, err = http.Get("http://" + cfg.StreamListen + "/stream"); err == nil {
+			break
+		}
+	}
+	if res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "multipart/x-mixed-replace") {
+		t.Errorf("%d %v", res.StatusCode, res.Header)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
 }
 
 func TestSimulatorMistake(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/camgw/camgw/internal/camera"
+	"github.com/camgw/camgw/internal/camlink"
 	"github.com/camgw/camgw/internal/web"
 )
 
@@ -25,6 +26,16 @@ func webStatus(port string, cam *camera.Camera) web.Status {
 			Lost:      s.Lost,
 			Skipped:   s.DeviceSkipped,
 		},
+		Errors: web.LinkErrors{
+			Checksum:  s.Link.Errors[camlink.ErrorPayload],
+			JunkBytes: s.Link.Discarded,
+			Resyncs:   s.Link.Errors[camlink.ErrorHeader] + s.Link.Errors[camlink.ErrorVersion] + s.Link.Errors[camlink.ErrorLength],
+			Lost:      s.Link.Lost,
+		},
+		LinkBytes: s.ReceivedBytes,
+	}
+	if t := st.Trouble; t != nil {
+		out.LastError = &web.Trouble{Time: float64(t.At.UnixMilli()) / 1000, Cause: webCause(t.Cause), Detail: t.Reason}
 	}
 	if st.Quality >= 0 {
 		out.Quality = &st.Quality

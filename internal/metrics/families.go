@@ -135,6 +135,13 @@ var (
 	clientRepeats        = counter("client_frames_repeated_total", "Pictures sent again because no new one came.", "camera")
 	clientPlaceholders   = counter("client_placeholders_total", "No-signal pictures sent.", "camera")
 
+	sockets        = gauge("websockets", "WebSockets open now. Their subscriptions are clients of transport ws.")
+	socketsOpened  = counter("websockets_opened_total", "WebSockets ever opened.")
+	socketMessages = counter("websocket_messages_total", "Messages from WebSocket clients that were understood.")
+	socketRefusals = counter("websocket_refusals_total", "Handshakes and messages of WebSocket clients that were refused.", "reason")
+	listeners      = gauge("event_listeners", "Streams of server-sent events open now.")
+	listenersEver  = counter("event_listeners_opened_total", "Streams of server-sent events ever opened.")
+
 	httpRequests    = counter("http_requests_total", "Requests answered.", "handler", "method", "code")
 	httpConnections = gauge("http_connections", "Connections open now.")
 	panics          = counter("panics_recovered_total", "Panics caught before they ended the daemon.", "component")

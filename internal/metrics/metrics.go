@@ -180,6 +180,14 @@ func collectWeb(ch chan<- prometheus.Metric, s web.Stats) {
 	clientsAddressLimit.set(ch, float64(s.HostLimit))
 	httpConnections.set(ch, float64(s.Connections))
 	panics.set(ch, float64(s.Panics), "http")
+	sockets.set(ch, float64(s.Sockets.Open))
+	socketsOpened.set(ch, float64(s.Sockets.Opened))
+	socketMessages.set(ch, float64(s.Sockets.Messages))
+	for i, n := range s.Sockets.Refusals {
+		socketRefusals.set(ch, float64(n), web.SocketRefusal(i).String())
+	}
+	listeners.set(ch, float64(s.Listeners))
+	listenersEver.set(ch, float64(s.Listened))
 	for i, n := range s.Rejections {
 		clientRejections.set(ch, float64(n), web.Rejection(i).String())
 	}

@@ -68,6 +68,7 @@ func TestZeroInitialised(t *testing.T) {
 		"camgw_frame_memory_bytes":           2,
 		"camgw_client_disconnections_total":  2 * 6,
 		"camgw_client_rejections_total":      3,
+		"camgw_websocket_refusals_total":     7,
 		"camgw_frames_received_total":        2,
 		"camgw_device_settings_total":        2 * int(camera.NumSettingFates),
 		"camgw_camera_target_fps":            2,

@@ -20,14 +20,13 @@ type place struct {
 	of     *places
 	camera *camera
 	host   string
+
+	holders int // under of.mu
 }
 
 // admit takes a place for a viewer of c at a remote address. If there is none, full says which bound was reached.
 func (s *Server) admit(c *camera, remote string) (p *place, full string) {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		host = remote
-	}
+	host := hostOf(remote)
 	o, all := &s.options, &s.places
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -42,14 +41,37 @@ func (s *Server) admit(c *camera, remote string) (p *place, full string) {
 	all.taken++
 	all.byCamera[c]++
 	all.byHost[host]++
-	return &place{all, c, host}, ""
+	return &place{all, c, host, 1}, ""
 }
 
-// free gives the place back. It must be called once.
+func hostOf(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
+	}
+	return host
+}
+
+// share lets a second viewer have the place, so that one can take over from the other. It returns nil if the place has
+// been given back.
+func (p *place) share() *place {
+	p.of.mu.Lock()
+	defer p.of.mu.Unlock()
+	if p.holders == 0 {
+		return nil
+	}
+	p.holders++
+	return p
+}
+
+// free gives the place back. It must be called once by each that has it.
 func (p *place) free() {
 	all := p.of
 	all.mu.Lock()
 	defer all.mu.Unlock()
+	if p.holders--; p.holders > 0 {
+		return
+	}
 	all.taken--
 	all.byCamera[p.camera]--
 	if all.byHost[p.host]--; all.byHost[p.host] == 0 {
@@ -62,6 +84,49 @@ func (p *places) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.taken
+}
+
+// seats are the connections that listen: WebSockets, and streams of events. What they watch is counted apart, but they
+// cost something even when they watch nothing; so there are as many as places.
+type seats struct {
+	mu     sync.Mutex
+	taken  int
+	byHost map[string]int
+}
+
+// seat is one connection's.
+type seat struct {
+	of   *seats
+	host string
+}
+
+// take takes a seat for a remote address. If there is none, full says which bound was reached.
+func (all *seats) take(o *Options, remote string) (t *seat, full string) {
+	host := hostOf(remote)
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	switch {
+	case all.taken >= o.MaxViewers:
+		return nil, fmt.Sprintf("all %d places for connections of this kind are taken", o.MaxViewers)
+	case o.MaxViewersPerAddress > 0 && all.byHost[host] >= o.MaxViewersPerAddress:
+		return nil, fmt.Sprintf("all %d places for connections of this kind from your address are taken", o.MaxViewersPerAddress)
+	}
+	all.taken++
+	if all.byHost == nil {
+		all.byHost = make(map[string]int)
+	}
+	all.byHost[host]++
+	return &seat{all, host}, ""
+}
+
+// leave gives the seat back. It must be called once.
+func (t *seat) leave() {
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	t.of.taken--
+	if t.of.byHost[t.host]--; t.of.byHost[t.host] == 0 {
+		delete(t.of.byHost, t.host)
+	}
 }
 
 func (s *Server) refuse(w http.ResponseWriter, full string) {

@@ -57,7 +57,6 @@ func deliveryMallocs(t *testing.T, viewers int, target, boundary string, size in
 		Cameras:     []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
 	}))
 	picture := make([]byte, size)
-	part := len(appendPartHeader(nil, size, time.Now())) + size + len("\r\n--\r\n") + len(boundary)
 	var got, readers sync.WaitGroup
 	defer readers.Wait() // after every connection is closed
 	for range viewers {
@@ -77,7 +76,7 @@ func deliveryMallocs(t *testing.T, viewers int, target, boundary string, size in
 		}
 		readers.Go(func() {
 			for {
-				if _, err := in.Discard(part); err != nil {
+				if discardPart(in, boundary) != nil {
 					return
 				}
 				got.Done()

@@ -44,14 +44,10 @@ func (s *Server) reply(w http.ResponseWriter, status int, contentType string, va
 }
 
 func (s *Server) listCameras(w http.ResponseWriter, _ *http.Request) {
-	list := make([]Status, 0, len(s.cameras))
-	for _, c := range s.cameras {
-		list = append(list, c.status())
-	}
 	s.reply(w, http.StatusOK, "application/json", struct {
 		Version string   `json:"version"`
 		Cameras []Status `json:"cameras"`
-	}{s.options.Version, list})
+	}{s.options.Version, s.look()})
 }
 
 func (s *Server) showCamera(w http.ResponseWriter, _ *http.Request, c *camera) {

@@ -136,8 +136,18 @@ func (s *Server) patchConfig(w http.ResponseWriter, r *http.Request, c *camera) 
 		s.fail(w, problem{Status: http.StatusBadRequest, Detail: "the body must be one JSON object of names and values: " + err.Error()})
 		return
 	}
-	q := r.URL.Query()
-	set, err := s.change(r, c, changes, How{Clamp: isTrue(q.Get("clamp")), Persist: isTrue(q.Get("persist"))})
+	var how How
+	for key, to := range map[string]*bool{"clamp": &how.Clamp, "persist": &how.Persist} {
+		text := r.URL.Query().Get(key)
+		if text == "" {
+			continue
+		}
+		if *to, err = strconv.ParseBool(text); err != nil {
+			s.fail(w, problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("bad %s %q: 1 or 0", key, text)})
+			return
+		}
+	}
+	set, err := s.change(r, c, changes, how)
 	if err != nil {
 		s.failControls(w, c, err)
 		return

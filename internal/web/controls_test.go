@@ -124,6 +124,8 @@ func TestPatch(t *testing.T) {
 	}{
 		{"kinds of values", "", asJSON, `{"quality":12,"size":"VGA","vflip":true,"target_fps":12.5,"brightness":-2}`, 200,
 			[]Change{{"quality", "12"}, {"size", "VGA"}, {"vflip", "true"}, {"target_fps", "12.5"}, {"brightness", "-2"}}, How{}, `"quality":{"value":"12",`},
+		{"half a wish", "?clamp=maybe", asJSON, `{"quality":99}`, 400, nil, How{}, `bad clamp`},
+		{"misspelt", "?presist=1", asJSON, `{"quality":9}`, 400, nil, How{}, `presist`},
 		{"clamp", "?clamp=1", asJSON, `{"quality":99}`, 200, []Change{{"quality", "99"}}, How{Clamp: true}, `"clamped":true`},
 		{"persist", "?persist=true&clamp=0", asJSON, `{"quality":9}`, 200, []Change{{"quality", "9"}}, How{Persist: true}, ``},
 		{"charset", "", "Content-Type: application/json; charset=utf-8\r\n", ` {"quality":9} `, 200, []Change{{"quality", "9"}}, How{}, ``},

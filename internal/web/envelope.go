@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 
@@ -18,19 +19,51 @@ const (
 
 	// streamerBoundary is the one that mjpg-streamer's own clients have built in.
 	streamerBoundary = "boundarydonotcross"
+
+	// advanced stands behind each part, and before the first, where ?advance_headers=1 asks for it: Chrome shows a picture
+	// when it has read the header of the next, and would otherwise be one picture behind. That header cannot tell how long a
+	// picture will be that has not been taken yet.
+	advanced = "--" + boundary + "\r\nContent-Type: image/jpeg\r\n\r\n"
 )
 
-// Envelope is the wire layout of a frame in a stream, for [fanout.NewHub]: the part's header before it, with the
-// picture's age in milliseconds when it was received, and the boundary of the next part behind it.
+// dialect is how a stream's parts look to its viewer. Parts lie in memory in the ordinary one: header, picture, [trailer].
+type dialect struct {
+	boundary string
+	first    string // the body's first bytes
+	tail     []byte // in place of the trailer; nil: the trailer
+	bare     bool   // the part's own header is left out
+}
+
+var (
+	ordinary = dialect{boundary: boundary, first: "--" + boundary + "\r\n"}
+	streamer = dialect{boundary: streamerBoundary, first: "--" + streamerBoundary + "\r\n", tail: []byte("\r\n--" + streamerBoundary + "\r\n")}
+	advance  = dialect{boundary: boundary, first: advanced, tail: []byte("\r\n" + advanced), bare: true}
+)
+
+// skipped is how many bytes at the beginning of a part its viewer does not get.
+func (d *dialect) skipped(part []byte) int {
+	if !d.bare {
+		return 0
+	}
+	return bytes.Index(part, []byte("\r\n\r\n")) + 4
+}
+
+// Envelope is the wire layout of a frame in a stream, for [fanout.NewHub]: the part's header before it, which says what
+// docs/api.md lists, and the boundary of the next part behind it.
 func Envelope(f *fanout.Frame) (header, trailing []byte) {
 	header = appendPartHeader(make([]byte, 0, fanout.Headroom), len(f.JPEG()), f.Time())
+	header = header[:len(header)-2] // before the empty line
 	if !f.Captured.IsZero() {
-		// Before the empty line. Without the capture time there is no age, rather than one of 0.
-		header = append(header[:len(header)-2], "X-Frame-Age: "...)
+		// Without the capture time there is no age, rather than one of 0.
+		header = append(header, "X-Frame-Age: "...)
 		header = strconv.AppendInt(header, f.Age().Milliseconds(), 10)
-		header = append(header, "\r\n\r\n"...)
+		header = append(header, "\r\n"...)
 	}
-	return header, []byte(trailer)
+	header = append(header, "X-Frame-Sequence: "...)
+	header = strconv.AppendUint(header, f.Seq, 10)
+	header = append(header, "\r\nX-Frame-Rate: "...)
+	header = strconv.AppendFloat(header, f.Rate, 'f', 1, 64)
+	return append(header, "\r\n\r\n"...), []byte(trailer)
 }
 
 func appendPartHeader(b []byte, size int, taken time.Time) []byte {

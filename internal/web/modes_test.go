@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"slices"
 	"strings"
@@ -77,8 +78,104 @@ func TestFrameAgeIsTold(t *testing.T) {
 	f.Received = time.Now()
 	f.Captured = f.Received.Add(-42 * time.Millisecond)
 	header, _ := Envelope(f)
-	if !bytes.HasSuffix(header, []byte("\r\nX-Frame-Age: 42\r\n\r\n")) || bytes.Count(header, []byte("\r\n\r\n")) != 1 {
+	f.Seq, f.Rate = 812, 9.96
+	header, _ = Envelope(f)
+	if !bytes.HasSuffix(header, []byte("\r\nX-Frame-Age: 42\r\nX-Frame-Sequence: 812\r\nX-Frame-Rate: 10.0\r\n\r\n")) ||
+		!bytes.HasPrefix(header, []byte("Content-Type: image/jpeg\r\nContent-Length: 1\r\n")) || bytes.Count(header, []byte("\r\n\r\n")) != 1 {
 		t.Errorf("%q", header)
+	}
+	f.Seq, f.Rate, f.Captured = math.MaxUint64, 1e9, time.Unix(1<<40, 0)
+	f.Received = f.Captured.Add(1 << 62)
+	if header, _ := Envelope(f); len(header) > fanout.Headroom {
+		t.Errorf("a header of %d bytes: %q", len(header), header)
+	}
+	f.Captured = time.Time{}
+	if header, _ := Envelope(f); bytes.Contains(header, []byte("Age")) {
+		t.Errorf("the age is unknown: %q", header)
+	}
+}
+
+// The rate is that of the camera's pictures lately, told from the second on.
+func TestFrameRateIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "cam")
+		for i := range 30 {
+			f := r.cameras[0].publish()
+			want := "X-Frame-Rate: 4.0\r\n"
+			if i == 0 {
+				want = "X-Frame-Rate: 0.0\r\n"
+			}
+			if !bytes.Contains(f.Part(), []byte(want)) || !bytes.Contains(f.Part(), fmt.Appendf(nil, "X-Frame-Sequence: %d\r\n", i+1)) {
+				t.Fatalf("picture %d: %q", i, f.Part()[:200])
+			}
+			time.Sleep(250 * time.Millisecond)
+		}
+	})
+}
+
+// advancedPart reads a picture of a stream whose next header is sent with it.
+func (c *client) advancedPart(f *fanout.Frame) {
+	c.t.Helper()
+	want := append(slices.Clone(f.JPEG()), "\r\n--camgw\r\nContent-Type: image/jpeg\r\n\r\n"...)
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(c.in, got); err != nil || !bytes.Equal(got, want) {
+		c.t.Fatalf("not picture %d and the next header: %v", f.Seq, err)
+	}
+}
+
+func TestAdvancedHeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "cam")
+		c := r.ask(get("/stream?advance_headers=1"))
+		c.stream()
+		if line, empty := c.line(), c.line(); line != "Content-Type: image/jpeg" || empty != "" {
+			t.Errorf("first header %q, %q", line, empty)
+		}
+		synctest.Wait()
+		for range 3 {
+			c.advancedPart(r.cameras[0].publish())
+			synctest.Wait()
+		}
+		// Only who asks gets it, and mjpg-streamer's dialect knows nothing of it.
+		for _, target := range []string{"/stream?advance_headers=0", "/stream?advance_headers=yes", "/?action=stream&advance_headers=1"} {
+			d := r.ask(get(target))
+			if strings.Contains(target, "action") {
+				d.boundary = streamerBoundary
+			}
+			d.stream()
+			f := r.cameras[0].hub.Latest()
+			if picture, _, err := d.part(); err != nil || !bytes.Equal(picture, f.JPEG()) {
+				t.Errorf("%s: %v", target, err)
+			}
+			d.conn.Close()
+		}
+	})
+}
+
+// Over TCP the pump writes, and may have to stop anywhere.
+func TestAdvancedHeadersOverTCP(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub := fanout.NewHub(Envelope)
+	s := New(Options{SendBuffer: 64 << 10, Cameras: []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}}})
+	serve(t, s, l)
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, conn, get("/stream?advance_headers=1"))
+	c.stream()
+	c.line()
+	c.line()
+	for hub.Viewers() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	for i := range 20 {
+		f := newFrame(bytes.Repeat([]byte{byte(i)}, 100+i*23917), 32, 24)
+		hub.Publish(f)
+		c.advancedPart(f)
 	}
 }
 

@@ -28,7 +28,7 @@ var assets = func() map[string]asset {
 	// Not from the system's table, which may be missing or odd.
 	types := map[string]string{
 		".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
-		".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+		".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8",
 	}
 	entries, err := fs.ReadDir(pageFiles, "page")
 	if err != nil {

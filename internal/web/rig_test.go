@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ type testCamera struct {
 	mu     sync.Mutex
 	status Status
 	number uint32
+	asked  atomic.Int64 // for its status
 }
 
 func (c *testCamera) set(st Status) {
@@ -50,6 +52,7 @@ func (c *testCamera) set(st Status) {
 }
 
 func (c *testCamera) get() Status {
+	c.asked.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.status
@@ -86,7 +89,7 @@ func testJPEG(width, height int, shade byte) []byte {
 
 // newRig starts a server of the cameras named, which are all streaming.
 func newRig(t *testing.T, o Options, names ...string) *rig {
-	r := &rig{t: t, lines: pipeListener{conns: make(chan net.Conn), closed: make(chan struct{}), once: new(sync.Once)}}
+	r := &rig{t: t, lines: newPipeListener()}
 	for _, name := range names {
 		c := &testCamera{hub: fanout.NewHub(Envelope), status: Status{State: Streaming, Cause: CauseNone}}
 		r.cameras = append(r.cameras, c)
@@ -123,6 +126,10 @@ type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	once   *sync.Once
+}
+
+func newPipeListener() pipeListener {
+	return pipeListener{conns: make(chan net.Conn), closed: make(chan struct{}), once: new(sync.Once)}
 }
 
 func (l pipeListener) Accept() (net.Conn, error) {
@@ -238,20 +245,27 @@ func (c *client) part() (picture []byte, stamp time.Time, err error) {
 	if _, err := c.in.Peek(1); errors.Is(err, io.EOF) {
 		return nil, time.Time{}, errEnd
 	}
-	var lines [4]string
-	for i := range lines {
+	var lines []string
+	for {
 		line, err := c.in.ReadString('\n')
 		if err != nil {
 			return nil, time.Time{}, fmt.Errorf("part header %q: %w", lines, err)
 		}
-		lines[i] = strings.TrimSuffix(line, "\r\n")
-		if len(line) != len(lines[i])+2 || len(line) >= 127 {
+		bare := strings.TrimSuffix(line, "\r\n")
+		if len(line) != len(bare)+2 || len(line) >= 127 {
 			return nil, time.Time{}, fmt.Errorf("line %q", line)
 		}
+		if bare == "" {
+			break
+		}
+		lines = append(lines, bare)
+	}
+	if len(lines) < 3 {
+		return nil, time.Time{}, fmt.Errorf("part header %q", lines)
 	}
 	size, err := strconv.Atoi(strings.TrimPrefix(lines[1], "Content-Length: "))
 	match := timestamp.FindStringSubmatch(lines[2])
-	if lines[0] != "Content-Type: image/jpeg" || err != nil || size <= 0 || match == nil || lines[3] != "" {
+	if lines[0] != "Content-Type: image/jpeg" || err != nil || size <= 0 || match == nil {
 		return nil, time.Time{}, fmt.Errorf("part header %q", lines)
 	}
 	rest := make([]byte, size+len("\r\n--\r\n")+len(c.boundary))
@@ -296,3 +310,25 @@ func (c *client) other() (image.Config, []byte) {
 	}
 	return config, picture
 }
+
+// discardPart reads one part and the boundary behind it, and allocates nothing.
+func discardPart(in *bufio.Reader, boundary string) error {
+	size := 0
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if len(line) == len("\r\n") {
+			_, err := in.Discard(size + len("\r\n--\r\n") + len(boundary))
+			return err
+		}
+		if digits, ok := bytes.CutPrefix(line, contentLength); ok {
+			for _, d := range digits[:len(digits)-len("\r\n")] {
+				size = 10*size + int(d-'0')
+			}
+		}
+	}
+}
+
+var contentLength = []byte("Content-Length: ")

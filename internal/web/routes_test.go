@@ -95,7 +95,7 @@ func TestHeadIsAnsweredAtOnce(t *testing.T) {
 func TestOtherMethods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{Metrics: http.NotFoundHandler()}, "a")
-		for _, target := range []string{"/stream", "/snapshot.jpg", "/", "/?action=stream", "/api/v1/cameras", "/metrics", "/healthz", "/nowhere"} {
+		for _, target := range []string{"/stream", "/snapshot.jpg", "/", "/?action=stream", "/api/v1/cameras", "/metrics", "/healthz", "/openapi.yaml"} {
 			for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "BREW"} {
 				request := method + " " + target + " HTTP/1.1\r\nHost: gateway\r\nContent-Length: 3\r\n\r\na=b"
 				res, body := r.ask(request).answer(method)
@@ -106,6 +106,27 @@ func TestOtherMethods(t *testing.T) {
 			res, _ := r.ask("OPTIONS " + target + " HTTP/1.1\r\nHost: gateway\r\n\r\n").answer("OPTIONS")
 			if res.StatusCode != 204 || res.Header.Get("Allow") != "GET, HEAD, OPTIONS" || res.Header.Get("Access-Control-Allow-Origin") != "" {
 				t.Errorf("OPTIONS %s: %d %v", target, res.StatusCode, res.Header)
+			}
+		}
+	})
+}
+
+func TestUnknownIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"} {
+			res, body := r.ask(method + " /nowhere HTTP/1.1\r\nHost: gateway\r\nContent-Length: 0\r\n\r\n").answer(method)
+			if res.StatusCode != 404 || method != "HEAD" && !strings.Contains(body, `"status":404`) {
+				t.Errorf("%s: %d %s", method, res.StatusCode, body)
+			}
+		}
+		for target, want := range map[string]int{
+			"/api/v1/cameras?x": 400, "/api/v1/cameras/a?fps=3": 400, "/api/v1/cameras/a/history?since=1": 400, "/api/v1/cameras/a/config?presist=1": 400,
+			"/api/v1/events?interval=1&x=2": 400, "/api/v1/cameras?%zz": 400, "/api/v1/cameras?": 200, "/healthz?x=1": 200, "/state?x=1": 200,
+		} {
+			res, body := r.ask(get(target)).answer("GET")
+			if res.StatusCode != want || want == 400 && (res.Header.Get("Content-Type") != "application/problem+json" || !strings.Contains(body, "query")) {
+				t.Errorf("%s: %d %s", target, res.StatusCode, body)
 			}
 		}
 	})

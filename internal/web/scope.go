@@ -20,6 +20,7 @@ type scope struct {
 	mu      sync.Mutex
 	ending  bool
 	streams map[*stream]fanout.Sink
+	sockets map[*socket]struct{}
 	watcher *watcher // nil until the first stream over TCP
 }
 
@@ -33,14 +34,10 @@ func (sc *scope) carry(v *stream, conn net.Conn, terms fanout.Terms) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		k := &tcpSink{stream: v, scope: sc, conn: tcp, stage: &v.camera.stage}
 		k.of, k.timeout = conn, timeout
-		if v.boundary != boundary {
-			k.tail = v.own()
-		}
 		var err error
 		if k.fd, err = descriptor(tcp); err == nil {
 			sink = k
-			// A slow viewer shall see now, and not what was ten seconds ago. The kernel doubles it.
-			err = unix.SetsockoptInt(k.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sc.server.options.SendBuffer/2)
+			err = sc.server.bound(k.fd)
 		}
 		if err != nil {
 			v.log.Debug("connection not bounded", "error", err)
@@ -88,6 +85,24 @@ func (sc *scope) forget(k *tcpSink) {
 	}
 }
 
+// join and leave are for a WebSocket, which ends by itself when the context of its request does.
+func (sc *scope) join(k *socket) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if sc.sockets == nil {
+		sc.sockets = make(map[*socket]struct{})
+	}
+	sc.sockets[k] = struct{}{}
+}
+
+func (sc *scope) leave(k *socket) {
+	sc.mu.Lock()
+	delete(sc.sockets, k)
+	sc.mu.Unlock()
+	sc.server.connections.Add(-1)
+	sc.connections.Done()
+}
+
 // release is the end of a stream's connection.
 func (sc *scope) release(v *stream) {
 	sc.mu.Lock()
@@ -125,8 +140,16 @@ func (sc *scope) wait(ctx context.Context) {
 	for _, sink := range sc.streams {
 		sink.Abort()
 	}
+	for k := range sc.sockets {
+		_ = k.wire.Conn.Close() // what fails then is being ended
+	}
 	sc.mu.Unlock()
 	<-ended
+}
+
+// bound limits what the kernel holds for a viewer: a slow one shall see now, and not what was ten seconds ago.
+func (s *Server) bound(fd int) error {
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, s.options.SendBuffer/2) // the kernel doubles it
 }
 
 // descriptor is the number of an open connection, good until it is closed.

@@ -56,7 +56,7 @@ type Server struct {
 	options Options
 	cameras []*camera
 	log     *slog.Logger
-	routes  map[string]bool
+	routes  map[string][]string // methods by pattern
 	handler http.Handler
 
 	crossOrigin *http.CrossOriginProtection // of everything that changes state
@@ -67,14 +67,25 @@ type Server struct {
 	panics      atomic.Uint64
 	rejections  [rejections]atomic.Uint64
 
+	sockets        atomic.Int64 // WebSockets open
+	socketsEver    atomic.Uint64
+	socketMessages atomic.Uint64 // understood
+	socketRefusals [socketRefusals]atomic.Uint64
+	listeners      atomic.Int64 // streams of events open
+	listenersEver  atomic.Uint64
+
 	requests requestCounts // has its own lock
 	places   places        // has its own lock
+	seats    seats         // has its own lock
+	news     news          // has its own lock
+	observer observer      // has its own lock
 }
 
 // camera is a Camera with what web keeps for it.
 type camera struct {
 	Camera
 	noSignal noSignal // has its own lock
+	meter    meter    // has its own lock
 	stage    stage    // of the goroutine that delivers the hub's frames
 
 	// Anybody, atomically.
@@ -92,7 +103,7 @@ func New(o Options) *Server {
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
 	o.RepeatAfter = cmp.Or(o.RepeatAfter, time.Second)
 	o.StaleAfter = cmp.Or(o.StaleAfter, 3*time.Second)
-	s := &Server{options: o, log: o.Logger, routes: make(map[string]bool), crossOrigin: http.NewCrossOriginProtection()}
+	s := &Server{options: o, log: o.Logger, routes: make(map[string][]string), crossOrigin: http.NewCrossOriginProtection()}
 	s.crossOrigin.SetDenyHandler(http.HandlerFunc(s.denyCrossOrigin))
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -106,6 +117,7 @@ func New(o Options) *Server {
 		seen[c.ID] = true
 		s.cameras = append(s.cameras, &camera{Camera: c})
 	}
+	s.news.look, s.news.wake = s.look, make(chan struct{}, 1)
 	s.handler = s.guard(s.crossOrigin.Handler(s.mux()))
 	return s
 }
@@ -130,11 +142,21 @@ var errShutdown = errors.New("server is shutting down")
 // viewer reads on; Serve returns within about [shutdownGrace], with every connection and goroutine gone. The error is nil
 // unless accepting failed. Several listeners may be served at once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	return s.serve(ctx, l, s.handler)
+}
+
+// ServeStreamOnly is [Server.Serve] with nothing but /stream, for programs that look for a stream at port 81, where Espressif's
+// CameraWebServer has it.
+func (s *Server) ServeStreamOnly(ctx context.Context, l net.Listener) error {
+	return s.serve(ctx, l, s.guard(s.crossOrigin.Handler(s.streamMux())))
+}
+
+func (s *Server) serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
 	sc := &scope{server: s, streams: make(map[*stream]fanout.Sink)}
 	server := &http.Server{
-		Handler:           s.handler,
+		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
@@ -160,6 +182,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 		},
 	}
+	defer s.observe()()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	s.serving.Add(1)
@@ -266,7 +289,7 @@ type recorder struct {
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 func (r *recorder) WriteHeader(status int) {
-	if status >= 200 {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
 		r.count(status)
 	}
 	r.ResponseWriter.WriteHeader(status)
@@ -283,7 +306,7 @@ func (r *recorder) count(status int) {
 	}
 	r.counted = true
 	route := r.request.Pattern
-	if !r.server.routes[route] {
+	if r.server.routes[route] == nil {
 		route = "/"
 	}
 	r.server.requests.add(Request{route, foldMethod(r.request.Method), status})

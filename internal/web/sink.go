@@ -60,20 +60,15 @@ func (p *patience) all(w io.Writer, b []byte) error {
 	return nil
 }
 
-// own is the boundary behind a part in the stream's dialect.
-func (v *stream) own() []byte {
-	return []byte("\r\n--" + v.boundary + "\r\n")
-}
-
-// plain writes the rest of a part in the stream's dialect. Every part ends with [trailer].
+// plain writes a part in the stream's dialect. Every part ends with [trailer].
 func (v *stream) plain(p *patience, w io.Writer, part []byte) error {
-	if v.boundary == boundary {
+	if v.tail == nil {
 		return p.all(w, part)
 	}
-	if err := p.all(w, part[:len(part)-len(trailer)]); err != nil {
+	if err := p.all(w, part[v.skipped(part):len(part)-len(trailer)]); err != nil {
 		return err
 	}
-	return p.all(w, v.own())
+	return p.all(w, v.tail)
 }
 
 // connSink is a stream over a connection that cannot be written to without waiting: TLS, or a pipe. Each part is written
@@ -116,8 +111,7 @@ type tcpSink struct {
 	conn  *net.TCPConn
 	fd    int // conn's; only Ended closes it, as the last call of all
 	stage *stage
-	tail  []byte // nil, or the dialect's boundary in place of [trailer]
-	id    int32  // at the watcher; under scope.mu
+	id    int32 // at the watcher; under scope.mu
 
 	done int // bytes of tail written; of whoever calls the Sink
 }
@@ -130,9 +124,9 @@ func (k *tcpSink) TryWrite(part []byte) (int, error) {
 	if k.tail == nil {
 		return k.stage.write(k.fd, part)
 	}
-	body := part[:len(part)-len(trailer)]
-	n, err := writeBoth(k.fd, body, k.tail)
-	if n <= len(body) {
+	skipped, body := k.skipped(part), part[:len(part)-len(trailer)]
+	n, err := writeBoth(k.fd, body[skipped:], k.tail)
+	if n += skipped; n <= len(body) {
 		return n, err
 	}
 	if k.done = n - len(body); k.done < len(k.tail) {

@@ -75,6 +75,10 @@ func describe(header http.Header, frame *fanout.Frame) {
 	header.Set("Content-Length", strconv.Itoa(len(frame.JPEG())))
 	header.Set("Last-Modified", frame.Time().UTC().Format(http.TimeFormat))
 	header.Set("X-Timestamp", string(appendTimestamp(nil, frame.Time())))
+	header.Set("X-Frame-Sequence", strconv.FormatUint(frame.Seq, 10))
+	if !frame.Captured.IsZero() {
+		header.Set("X-Frame-Age", strconv.FormatInt(frame.Age().Milliseconds(), 10))
+	}
 }
 
 func (s *Server) noPicture(w http.ResponseWriter, c *camera) {

@@ -20,6 +20,32 @@ func (r Rejection) String() string {
 	return [rejections]string{"limit", "not_found", "no_picture"}[r]
 }
 
+// SocketRefusal is why a WebSocket, or a message of its client, was refused.
+type SocketRefusal uint8
+
+const (
+	SocketHandshake  SocketRefusal = iota // the request was no handshake
+	SocketOrigin                          // another site sent a browser here
+	SocketFull                            // as many connections as allowed are open
+	SocketFlood                           // too many messages per second; ends the connection
+	SocketNoJSON                          // no JSON object; ends the connection
+	SocketTooLarge                        // ends the connection
+	SocketBadRequest                      // what was asked for makes no sense, or cannot be
+	socketRefusals
+)
+
+func (r SocketRefusal) String() string {
+	return [socketRefusals]string{"handshake", "origin", "full", "flood", "no_json", "too_large", "bad_request"}[r]
+}
+
+// SocketStats is what the server has counted of WebSockets. Their subscriptions are viewers, and counted as such.
+type SocketStats struct {
+	Open     int
+	Opened   uint64
+	Messages uint64 // from clients, understood
+	Refusals [socketRefusals]uint64
+}
+
 // Request is what requests are counted by. All three come from closed lists, whatever clients send.
 type Request struct {
 	Route  string // pattern of the route, "/" for everything that has none
@@ -46,6 +72,9 @@ type Stats struct {
 	Panics      uint64             // recovered in handlers
 	Rejections  [rejections]uint64 // by [Rejection]
 	Requests    map[Request]uint64
+	Sockets     SocketStats
+	Listeners   int           // streams of events open
+	Listened    uint64        // streams of events ever opened
 	Cameras     []CameraStats // in the order of the options
 }
 
@@ -60,6 +89,14 @@ func (s *Server) Stats() Stats {
 		Panics:      s.panics.Load(),
 		Rejections:  [rejections]uint64(load(s.rejections[:])),
 		Requests:    s.requests.snapshot(),
+		Sockets: SocketStats{
+			Open:     int(s.sockets.Load()),
+			Opened:   s.socketsEver.Load(),
+			Messages: s.socketMessages.Load(),
+			Refusals: [socketRefusals]uint64(load(s.socketRefusals[:])),
+		},
+		Listeners: int(s.listeners.Load()),
+		Listened:  s.listenersEver.Load(),
 	}
 	for _, c := range s.cameras {
 		st.Cameras = append(st.Cameras, CameraStats{

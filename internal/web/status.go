@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"math"
 	"time"
 )
 
@@ -81,8 +82,41 @@ type FrameCounts struct {
 	Skipped   uint64            `json:"skipped_by_device"`
 }
 
-// Status is one camera as the API shows it. Its source fills in what it knows; ID, FPS, Viewers and LastFrameAge
-// are overwritten from the camera's hub, and Width and Height too once it has a frame.
+// Link is what the line to a camera carries. What is unknown, or makes no sense, is nil.
+type Link struct {
+	BitsPerSecond *int     `json:"bits_per_second"` // nil where the line has no rate: USB
+	Use           *float64 `json:"use"`             // share of it lately, 0 to 1
+	AskedFPS      *float64 `json:"asked_fps"`       // by the viewers or the settings; nil: as many as there are
+	CarriedFPS    *float64 `json:"carried_fps"`     // lately; nil while there is nothing to judge by
+}
+
+// LinkErrors are what went wrong on the line since the gateway started.
+type LinkErrors struct {
+	Checksum  uint64 `json:"checksum"`   // packets damaged
+	JunkBytes uint64 `json:"junk_bytes"` // bytes that were part of no packet
+	Resyncs   uint64 `json:"resyncs"`    // beginnings that were none
+	Lost      uint64 `json:"lost"`       // packets missing
+}
+
+// Trouble is the last time that something was wrong.
+type Trouble struct {
+	Time   float64 `json:"time"` // when it began, Unix seconds
+	Cause  Cause   `json:"cause"`
+	Title  string  `json:"title"` // overwritten from the cause
+	Detail string  `json:"detail"`
+}
+
+// URLs are a camera's addresses, relative to the gateway's root, so that they hold behind a proxy too.
+type URLs struct {
+	Stream   string `json:"stream"`
+	Snapshot string `json:"snapshot"`
+	Status   string `json:"status"`
+	Config   string `json:"config"`
+	History  string `json:"history"`
+}
+
+// Status is one camera as the API shows it. Its source fills in what it knows; ID, FPS, Viewers, LastFrameAge and all that
+// follows from others are overwritten, and Width and Height too once the camera's hub has a frame.
 type Status struct {
 	ID     string  `json:"id"`
 	Port   string  `json:"port"`
@@ -97,11 +131,23 @@ type Status struct {
 	Quality *int         `json:"quality"`      // 0-63, lower is better; nil: unknown
 	Auto    *AutoQuality `json:"auto_quality"` // nil: quality is fixed, or unknown
 
-	FPS          float64     `json:"fps"`
-	Frames       FrameCounts `json:"frames"`
-	Viewers      int         `json:"viewers"`
-	LastFrameAge *float64    `json:"last_frame_age_seconds"` // since it was received; nil: no frame yet
-	FrameAge     *float64    `json:"frame_age_seconds"`      // of the newest frame, from its capture to its receipt; nil: unknown
+	FPS     float64     `json:"fps"`
+	Frames  FrameCounts `json:"frames"`
+	Viewers int         `json:"viewers"`
+	Link    Link        `json:"link"`
+	Health  Health      `json:"health"`
+	Errors  LinkErrors  `json:"errors"`
+
+	BytesPerSecond float64  `json:"bytes_per_second"` // of pictures received, lately
+	LastError      *Trouble `json:"last_error"`       // nil: there was none
+	CauseTitle     string   `json:"cause_title"`      // the cause in words; empty if all is well
+	CauseAdvice    string   `json:"cause_advice"`     // and the next step
+	URLs           URLs     `json:"urls"`
+
+	LinkBytes uint64 `json:"-"` // bytes read from the line since the gateway started
+
+	LastFrameAge *float64 `json:"last_frame_age_seconds"` // since it was received; nil: no frame yet
+	FrameAge     *float64 `json:"frame_age_seconds"`      // of the newest frame, from its capture to its receipt; nil: unknown
 }
 
 // down tells whether no pictures are to be expected.
@@ -123,6 +169,12 @@ func (s Status) words() (title, advice string) {
 
 // status is the camera's state with what its hub knows filled in.
 func (c *camera) status() Status {
+	st, _, _ := c.look()
+	return st
+}
+
+// look is the status, with what its figures were taken from.
+func (c *camera) look() (Status, reading, conditions) {
 	st := c.Status()
 	stats := c.Hub.Stats()
 	st.ID = c.ID
@@ -141,5 +193,48 @@ func (c *camera) status() Status {
 			st.FrameAge = &taken
 		}
 	}
-	return st
+	root := "cam/" + c.ID + "/"
+	api := "api/v1/cameras/" + c.ID
+	st.URLs = URLs{root + "stream.mjpg", root + "snapshot.jpg", api, api + "/config", api + "/history"}
+	if st.down() {
+		st.CauseTitle, st.CauseAdvice = st.words()
+	}
+	if st.LastError != nil {
+		known, ok := causes[st.LastError.Cause]
+		if !ok {
+			known = causes[CauseOther]
+		}
+		trouble := *st.LastError // the source's
+		trouble.Title, trouble.Detail = known.title, cmp.Or(trouble.Detail, known.advice)
+		st.LastError = &trouble
+	}
+	st.Health = st.health()
+	if st.Baud > 0 {
+		st.Link.BitsPerSecond = &st.Baud
+	}
+	asked := c.Hub.Rate()
+	if st.Auto != nil && (asked == 0 || st.Auto.TargetFPS < asked) {
+		asked = st.Auto.TargetFPS
+	}
+	if asked > 0 {
+		rounded := math.Round(asked*10) / 10
+		st.Link.AskedFPS = &rounded
+	}
+
+	now := reading{
+		at: time.Now(), bytes: stats.Bytes, link: st.LinkBytes, published: stats.Published,
+		damaged: st.Frames.Lost, skipped: st.Frames.Skipped,
+		errors: st.Errors.Checksum + st.Errors.Resyncs + st.Errors.Lost + st.Frames.Lost,
+	}
+	for _, n := range st.Frames.Rejected {
+		now.damaged += n
+		now.errors += n
+	}
+	under := conditions{
+		// Viewers who want every frame and hold the camera back are no fault of the link.
+		streaming: st.State == Streaming && st.Cause == CauseNone && c.Hub.Allowance() > 2,
+		asked:     asked, baud: st.Baud, width: st.Width, height: st.Height,
+	}
+	c.meter.measure(&st, now, under)
+	return st, now, under
 }

@@ -17,14 +17,17 @@ import (
 )
 
 // stream answers with the pictures of c until the viewer leaves.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, boundary string) {
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, d dialect) {
+	if isTrue(r.URL.Query().Get("advance_headers")) && d.boundary == boundary {
+		d = advance
+	}
 	terms, err := s.terms(r)
 	if err != nil {
 		s.fail(w, problem{Status: http.StatusBadRequest, Detail: err.Error()})
 		return
 	}
 	header := w.Header()
-	header.Set("Content-Type", "multipart/x-mixed-replace; boundary="+boundary)
+	header.Set("Content-Type", "multipart/x-mixed-replace; boundary="+d.boundary)
 	header.Set("Cache-Control", "no-store")
 	header.Set("Pragma", "no-cache")
 	header.Set("Connection", "close")
@@ -38,7 +41,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, bound
 		return
 	}
 	v := &stream{
-		server: s, camera: c, place: place, boundary: boundary,
+		server: s, camera: c, place: place, dialect: d,
 		log: s.log.With("camera", c.ID, "client", r.RemoteAddr, "mode", terms.Mode.String()),
 	}
 	handed := false
@@ -56,7 +59,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, bound
 	// net/http takes this as "not chunked". VLC, Blynk and plain parsers cannot read a chunked stream.
 	header.Set("Transfer-Encoding", "identity")
 	control := http.NewResponseController(w)
-	if err := start(w, control, boundary); err != nil {
+	if err := start(w, control, d); err != nil {
 		c.ends[endOf(err)].Add(1)
 		return
 	}
@@ -84,21 +87,33 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, bound
 
 // terms reads ?mode= and ?fps=, within what the options allow.
 func (s *Server) terms(r *http.Request) (fanout.Terms, error) {
-	o := &s.options
-	t := fanout.Terms{Transport: fanout.MJPEG, Mode: o.Mode, RepeatAfter: o.RepeatAfter, Buffer: o.AllBuffer}
-	fps := o.MaxFPS
 	query := r.URL.Query()
-	if name := query.Get("mode"); name != "" {
-		mode, err := fanout.ParseMode(name)
-		if err != nil {
-			return t, err
-		}
-		t.Mode = mode
-	}
+	fps := 0.0
 	if text := query.Get("fps"); text != "" {
-		asked, err := strconv.ParseFloat(text, 64)
-		if err != nil || !(asked >= MinFPS && asked <= MaxFPS) {
-			return t, fmt.Errorf("bad fps %q: a number from %v to %v", text, MinFPS, MaxFPS)
+		var err error
+		if fps, err = strconv.ParseFloat(text, 64); err != nil || fps == 0 {
+			return fanout.Terms{}, badFPS(text)
+		}
+	}
+	t, _, err := s.agree(fanout.MJPEG, query.Get("mode"), fps)
+	t.RepeatAfter = s.options.RepeatAfter
+	return t, err
+}
+
+// agree makes the terms of a viewer from what it asks for (nothing: an empty mode, a rate of 0) and what the options allow.
+// The rate agreed upon is 0 if there is no cap.
+func (s *Server) agree(transport fanout.Transport, mode string, asked float64) (t fanout.Terms, fps float64, err error) {
+	o := &s.options
+	t = fanout.Terms{Transport: transport, Mode: o.Mode, Buffer: o.AllBuffer}
+	if mode != "" {
+		if t.Mode, err = fanout.ParseMode(mode); err != nil {
+			return t, 0, err
+		}
+	}
+	fps = o.MaxFPS
+	if asked != 0 {
+		if !(asked >= MinFPS && asked <= MaxFPS) {
+			return t, 0, badFPS(strconv.FormatFloat(asked, 'g', -1, 64))
 		}
 		if fps == 0 || asked < fps {
 			fps = asked
@@ -113,19 +128,23 @@ func (s *Server) terms(r *http.Request) (fanout.Terms, error) {
 	case fanout.All:
 		t.Patience = o.AllPatience
 	}
-	return t, nil
+	return t, fps, nil
 }
 
-// The rates that a viewer may ask for with ?fps=.
+func badFPS(text string) error {
+	return fmt.Errorf("bad fps %q: a number from %v to %v", text, MinFPS, MaxFPS)
+}
+
+// The rates that a viewer may ask for.
 const (
 	MinFPS = 0.1
 	MaxFPS = 1000.0
 )
 
 // start sends the response header and the first boundary at once: clients wait for the header only so long.
-func start(w http.ResponseWriter, control *http.ResponseController, boundary string) error {
+func start(w http.ResponseWriter, control *http.ResponseController, d dialect) error {
 	w.WriteHeader(http.StatusOK)
-	if _, err := io.WriteString(w, "--"+boundary+"\r\n"); err != nil {
+	if _, err := io.WriteString(w, d.first); err != nil {
 		return err
 	}
 	return control.Flush()
@@ -133,12 +152,12 @@ func start(w http.ResponseWriter, control *http.ResponseController, boundary str
 
 // stream is one viewer of one camera, apart from how its bytes go out. Its methods are part of [fanout.Sink].
 type stream struct {
-	server   *Server
-	camera   *camera
-	place    *place
-	boundary string
-	log      *slog.Logger
-	viewer   *fanout.Viewer // under scope.mu
+	dialect
+	server *Server
+	camera *camera
+	place  *place
+	log    *slog.Logger
+	viewer *fanout.Viewer // under scope.mu
 
 	// Of whoever calls the Sink.
 	filling    bool // a no-signal picture, and not a repeat
@@ -174,13 +193,16 @@ func (v *stream) Fill(last *fanout.Frame, since time.Time) (part []byte, forget 
 
 // ask is the camera's status, for callers that no handler's net catches: a fault must cost a picture, not the daemon.
 func (s *Server) ask(c *camera) (st Status, ok bool) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			s.panics.Add(1)
-			s.log.Error("panic in a camera's status", "camera", c.ID, "panic", fault)
-		}
-	}()
+	defer s.caught(c)
 	return c.status(), true
+}
+
+// caught is deferred around what asks a camera.
+func (s *Server) caught(c *camera) {
+	if fault := recover(); fault != nil {
+		s.panics.Add(1)
+		s.log.Error("panic in a camera's status", "camera", c.ID, "panic", fault)
+	}
 }
 
 // Filled counts what Fill chose.
@@ -229,7 +251,7 @@ var errGone = errors.New("viewer hung up")
 // endOf tells why a stream ended from the error it ended with.
 func endOf(err error) End {
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errStalled):
 		return EndSlow
 	case errors.Is(err, errShutdown):
 		return EndShutdown
@@ -237,7 +259,7 @@ func endOf(err error) End {
 		return EndLockstep
 	case errors.Is(err, fanout.ErrBehind):
 		return EndBehind
-	case errors.Is(err, errGone), errors.Is(err, context.Canceled),
+	case errors.Is(err, errGone), errors.Is(err, errUnsubscribed), errors.Is(err, errReplaced), errors.Is(err, errPolicy), errors.Is(err, context.Canceled),
 		errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.ETIMEDOUT),
 		errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed):
 		return EndClient

@@ -1,0 +1,250 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// newsTick is how often cameras are looked at while somebody follows the news, and so the most that a change is late.
+const newsTick = 100 * time.Millisecond
+
+// The intervals at which figures may be asked for.
+const (
+	minInterval = 200 * time.Millisecond
+	maxInterval = time.Minute
+)
+
+// newsInterval checks an interval in seconds.
+func newsInterval(seconds float64) (time.Duration, error) {
+	if !(seconds >= minInterval.Seconds() && seconds <= maxInterval.Seconds()) {
+		return 0, fmt.Errorf("bad interval %v: a number of seconds from %v to %v", seconds, minInterval.Seconds(), maxInterval.Seconds())
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+// news is what all cameras say of themselves, for everybody who follows it: made once, however many they are.
+type news struct {
+	look func() []Status
+	wake chan struct{} // told when the first follower comes
+
+	mu        sync.Mutex
+	newest    *bulletin
+	at        time.Time // when newest was made
+	told      []newsKey
+	changed   chan struct{} // closed by the next change
+	followers int
+}
+
+// bulletin is the state of all cameras at one moment.
+type bulletin struct {
+	Type    string   `json:"type"`
+	Cameras []Status `json:"cameras"`
+
+	once sync.Once
+	text []byte
+}
+
+// message is the bulletin as JSON. It must not be written to.
+func (b *bulletin) message() []byte {
+	b.once.Do(func() {
+		var err error
+		if b.text, err = json.Marshal(b); err != nil {
+			b.text = []byte(`{"type":"error","detail":"the state of the cameras cannot be told"}`)
+		}
+	})
+	return b.text
+}
+
+// newsKey is what is told at once when it changes. All else are figures.
+type newsKey struct {
+	state         State
+	cause         Cause
+	reason        string
+	baud          int
+	width, height int
+	known         bool // quality is
+	auto          AutoQuality
+	device        Device
+	health        Level
+	failed        float64
+}
+
+func keyOf(st Status) newsKey {
+	k := newsKey{
+		state: st.State, cause: st.Cause, reason: st.Reason, baud: st.Baud, width: st.Width, height: st.Height,
+		known: st.Quality != nil, health: st.Health.Level,
+	}
+	if st.Auto != nil {
+		k.auto = *st.Auto
+	}
+	if st.Device != nil {
+		k.device = *st.Device
+	}
+	if st.LastError != nil {
+		k.failed = st.LastError.Time
+	}
+	return k
+}
+
+// refresh looks at the cameras unless that was just done. It needs mu.
+func (n *news) refresh() {
+	now := time.Now()
+	if n.newest != nil && now.Sub(n.at) < newsTick/2 {
+		return
+	}
+	b := &bulletin{Type: "cameras", Cameras: n.look()}
+	changed := n.newest == nil
+	if n.told == nil {
+		n.told = make([]newsKey, len(b.Cameras))
+	}
+	for i, st := range b.Cameras {
+		if k := keyOf(st); k != n.told[i] {
+			n.told[i], changed = k, true
+		}
+	}
+	n.newest, n.at = b, now
+	if changed {
+		if n.changed != nil {
+			close(n.changed)
+		}
+		n.changed = make(chan struct{})
+	}
+}
+
+// current is the newest bulletin, and what is closed when the next change comes.
+func (n *news) current() (*bulletin, <-chan struct{}) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.refresh()
+	return n.newest, n.changed
+}
+
+// tick notices changes while somebody wants to know.
+func (n *news) tick() (followed bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.followers == 0 {
+		return false
+	}
+	n.refresh()
+	return true
+}
+
+// follow sends bulletins: one now, one with each change and, unless it is 0, after each interval. Unless alive is 0, it sends
+// nil when nothing was sent for so long. It returns when ctx ends or sending fails, with that error.
+func (n *news) follow(ctx context.Context, interval, alive time.Duration, send func(*bulletin) error) error {
+	n.mu.Lock()
+	n.followers++
+	n.mu.Unlock()
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+	defer func() {
+		n.mu.Lock()
+		n.followers--
+		n.mu.Unlock()
+	}()
+	const never = 24 * time.Hour
+	interval, alive = cmp.Or(interval, never), cmp.Or(alive, never)
+	for {
+		b, changed := n.current()
+		if err := send(b); err != nil {
+			return err
+		}
+		due := time.Now().Add(interval)
+		for waiting := true; waiting; {
+			timer := time.NewTimer(min(time.Until(due), alive))
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return context.Cause(ctx)
+			case <-changed:
+				timer.Stop()
+				waiting = false
+			case now := <-timer.C:
+				if waiting = now.Before(due); !waiting {
+					break
+				}
+				if err := send(nil); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// observer runs while the server serves: it takes the samples of all cameras, and ticks for the news.
+type observer struct {
+	mu    sync.Mutex
+	users int
+	end   func()
+}
+
+// observe begins to observe, unless it is being done; stop ends it with the last who began.
+func (s *Server) observe() (stop func()) {
+	o := &s.observer
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.users++; o.users == 1 {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.watchCameras(ctx)
+		}()
+		o.end = func() { cancel(); <-done }
+	}
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.users--; o.users == 0 {
+			o.end()
+		}
+	}
+}
+
+func (s *Server) watchCameras(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	sampleAt := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-s.news.wake:
+		}
+		now := time.Now()
+		if !now.Before(sampleAt) {
+			for _, c := range s.cameras {
+				s.sample(c)
+			}
+			if sampleAt = sampleAt.Add(sampleEvery); sampleAt.Before(now) {
+				sampleAt = now.Add(sampleEvery) // the clock jumped, or the machine slept
+			}
+		}
+		wait := time.Until(sampleAt)
+		if s.news.tick() {
+			wait = min(wait, newsTick)
+		}
+		timer.Reset(max(wait, 0))
+	}
+}
+
+// look is every camera's status. One that cannot tell is shown as it last was known to be: not at all.
+func (s *Server) look() []Status {
+	all := make([]Status, len(s.cameras))
+	for i, c := range s.cameras {
+		st, ok := s.ask(c)
+		if !ok {
+			st = Status{ID: c.ID, State: Offline, Cause: CauseOther}
+		}
+		all[i] = st
+	}
+	return all
+}

@@ -1,0 +1,30 @@
+// Says aloud what changes on the screen: a camera that goes and one that comes back, not each figure.
+
+import { live } from "./live.js";
+import { nameOf, stateOf } from "./state.js";
+
+/** @param {HTMLElement} region an aria-live region */
+export function announce(region) {
+  /** @type {Map<string, string>} */
+  const before = new Map();
+  let connected = true;
+
+  live.changed.on(() => {
+    /** @type {string[]} */
+    const news = [];
+    if (live.known && live.connected !== connected) {
+      connected = live.connected;
+      news.push(connected ? "The gateway answers again." : "The gateway does not answer.");
+    }
+    if (live.connected) {
+      for (const camera of live.cameras) {
+        const state = stateOf(camera);
+        const now = state.title ? `${state.word}: ${state.title}` : "up";
+        const was = before.get(camera.id);
+        before.set(camera.id, now);
+        if (was !== undefined && was !== now) news.push(`${nameOf(camera)} ${now === "up" ? "is back" : now}.`);
+      }
+    }
+    if (news.length > 0) region.textContent = news.join(" ");
+  });
+}

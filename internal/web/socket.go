@@ -1,0 +1,451 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+const (
+	socketVersion  = 1
+	socketMessage  = 4 << 10 // bytes of a message from the client, at most
+	socketRate     = 500     // messages per second from the client, at most, over time
+	socketBurst    = 1000    // and at once
+	socketChannels = 64      // subscriptions of one connection, at most
+	socketPing     = 15 * time.Second
+
+	// socketFragment is the most that is written between two chances for a control message; see also [progress].
+	socketFragment = 32 << 10
+
+	// socketBuffer of the library's writer joins the header of a picture with its first bytes. It is small because what
+	// passes through it is copied.
+	socketBuffer = 512
+
+	// socketLinger is how long the end of a connection waits for the client to agree.
+	socketLinger = time.Second
+)
+
+// socket is one WebSocket connection. The goroutine of its handler reads; each picture is written by the goroutine of its
+// viewer, and the library keeps their messages apart.
+type socket struct {
+	server *Server
+	log    *slog.Logger
+	remote string
+	conn   *websocket.Conn
+	wire   *socketConn
+	gone   chan struct{} // closed when nothing can be said any more
+
+	mu       sync.Mutex
+	channels map[int]*channel
+	why      error                // why it ends; nil: it does not
+	code     websocket.StatusCode // what the client is told then; 0: nothing, because it cannot be
+
+	work sync.WaitGroup // goroutines and viewers
+
+	// The reader's alone.
+	unwatch func() // ends the news; nil: there are none
+	budget  bucket
+}
+
+// socketAnswer is everything that the gateway says.
+type socketAnswer struct {
+	Type    string   `json:"type"`
+	Version int      `json:"version,omitempty"`
+	Server  string   `json:"server,omitempty"`
+	Channel int      `json:"channel,omitempty"`
+	Camera  string   `json:"camera,omitempty"`
+	Mode    string   `json:"mode,omitempty"`
+	FPS     *float64 `json:"fps,omitempty"`
+	Window  *int     `json:"window,omitempty"`
+	Reason  string   `json:"reason,omitempty"`
+	Detail  string   `json:"detail,omitempty"`
+}
+
+// socketRequest is everything that a client may say.
+type socketRequest struct {
+	Type     string
+	Channel  int
+	Camera   string
+	Mode     string
+	FPS      float64
+	Window   int
+	Sequence uint64
+	Interval float64
+}
+
+// Why sockets and their subscriptions end, beside what ends streams.
+var (
+	errUnsubscribed = errors.New("the viewer unsubscribed")
+	errReplaced     = errors.New("the viewer changed the subscription")
+	errStalled      = errors.New("the viewer acknowledges nothing")
+	errPolicy       = errors.New("the viewer broke the rules")
+)
+
+// socket answers /api/v1/ws.
+func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
+	if detail := s.foreign(r); detail != "" {
+		s.socketRefusals[SocketOrigin].Add(1)
+		s.fail(w, problem{Status: http.StatusForbidden, Detail: detail})
+		return
+	}
+	seat, full := s.seats.take(&s.options, r.RemoteAddr)
+	if full != "" {
+		s.socketRefusals[SocketFull].Add(1)
+		s.refuse(w, full)
+		return
+	}
+	defer seat.leave()
+	k := &socket{
+		server: s, remote: r.RemoteAddr, log: s.log.With("client", r.RemoteAddr), gone: make(chan struct{}),
+		channels: make(map[int]*channel), budget: bucket{rate: socketRate, size: socketBurst},
+	}
+	upgrade := &upgrade{ResponseWriter: w, socket: k}
+	var err error
+	k.conn, err = websocket.Accept(upgrade, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // foreign has looked
+		CompressionMode:    websocket.CompressionDisabled,
+	})
+	if err != nil {
+		upgrade.fail(err)
+		return
+	}
+	s.sockets.Add(1)
+	defer s.sockets.Add(-1)
+	s.socketsEver.Add(1)
+	scope, _ := r.Context().Value(scopeKey{}).(*scope)
+	if scope != nil {
+		scope.join(k)
+		defer scope.leave(k)
+	}
+	k.run(r.Context())
+}
+
+// foreign says what is wrong when a browser was sent here by another site. A browser that says that it was not is believed
+// even if the origin does not match: behind a proxy the host may have another name.
+func (s *Server) foreign(r *http.Request) (detail string) {
+	if r.Header.Get("Sec-Fetch-Site") == "same-origin" {
+		return ""
+	}
+	post := r.Clone(r.Context())
+	post.Method = http.MethodPost // a GET is always let through
+	post.Header.Del("Sec-Fetch-Site")
+	if err := s.crossOrigin.Check(post); err != nil {
+		return "another site asked for this connection; only this gateway's own pages and programs may" +
+			" (behind a reverse proxy: it must pass the Host header on)"
+	}
+	return ""
+}
+
+// upgrade is the http.ResponseWriter of a handshake. It keeps refusals back, so that they are told as problems, and has
+// what the library writes bounded in time.
+type upgrade struct {
+	http.ResponseWriter
+	socket *socket
+	status int
+}
+
+func (u *upgrade) WriteHeader(status int) {
+	u.status = status
+	if status == http.StatusSwitchingProtocols {
+		u.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (u *upgrade) Write(p []byte) (int, error) { return len(p), nil }
+
+// Hijack is part of http.Hijacker.
+func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, both, err := http.NewResponseController(u.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		fd, err := descriptor(tcp)
+		if err == nil {
+			err = u.socket.server.bound(fd)
+		}
+		if err != nil {
+			u.socket.log.Debug("connection not bounded", "error", err)
+		}
+	}
+	wire := &socketConn{Conn: conn}
+	wire.of, wire.timeout = conn, u.socket.server.options.WriteTimeout
+	u.socket.wire = wire
+	return wire, bufio.NewReadWriter(both.Reader, bufio.NewWriterSize(wire, socketBuffer)), nil
+}
+
+func (u *upgrade) fail(err error) {
+	s := u.socket.server
+	s.socketRefusals[SocketHandshake].Add(1)
+	if u.socket.wire != nil || u.status < 400 {
+		u.socket.log.Debug("no WebSocket", "error", err)
+		return
+	}
+	u.Header().Del("Content-Type")
+	detail := err.Error()
+	if u.status == http.StatusUpgradeRequired {
+		detail = "this address speaks WebSocket: see docs/websocket.md"
+	}
+	s.fail(u.ResponseWriter, problem{Status: u.status, Detail: detail})
+}
+
+// socketConn gives each write its time.
+type socketConn struct {
+	net.Conn
+	patience
+}
+
+// Write is part of net.Conn.
+func (c *socketConn) Write(p []byte) (int, error) {
+	if err := c.begin(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// run serves the connection until it ends, and returns when nothing of it is left.
+func (k *socket) run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		k.end(context.Cause(ctx), websocket.StatusGoingAway, "the gateway is shutting down")
+	})
+	k.conn.SetReadLimit(socketMessage)
+	k.log.Debug("WebSocket opened")
+	if k.say(socketAnswer{Type: "hello", Version: socketVersion, Server: "camgw " + k.server.options.Version}) == nil {
+		k.work.Go(k.ping)
+		k.read()
+	}
+	stop()
+	k.end(errGone, 0, "")
+	close(k.gone)
+	if k.unwatch != nil {
+		k.unwatch()
+	}
+	if err := k.conn.CloseNow(); err != nil {
+		k.log.Debug("close", "error", err)
+	}
+	k.wire.Abort()
+	k.work.Wait()
+	k.log.Debug("WebSocket closed", "why", k.why)
+}
+
+// read handles messages until the connection ends.
+func (k *socket) read() {
+	for {
+		kind, message, err := k.conn.Read(context.Background())
+		if err != nil {
+			if errors.Is(err, websocket.ErrMessageTooBig) {
+				k.server.socketRefusals[SocketTooLarge].Add(1)
+				k.end(errPolicy, websocket.StatusMessageTooBig, "") // which the library has said already
+			}
+			k.end(errGone, 0, "")
+			return
+		}
+		var refused SocketRefusal
+		switch {
+		case k.ending():
+			continue // only the client's consent is waited for
+		case !k.budget.take(time.Now()):
+			refused = SocketFlood
+			err = fmt.Errorf("more than %d messages per second", socketRate)
+		case kind != websocket.MessageText || !isObject(message):
+			refused = SocketNoJSON
+			err = errors.New("a message must be one JSON object, sent as text")
+		default:
+			k.server.socketMessages.Add(1)
+			if err := k.handle(message); err != nil {
+				return
+			}
+			continue
+		}
+		k.server.socketRefusals[refused].Add(1)
+		_ = k.say(socketAnswer{Type: "error", Detail: err.Error()}) // it ends in any case
+		k.end(errPolicy, websocket.StatusPolicyViolation, err.Error())
+	}
+}
+
+func isObject(message []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(message, " \t\r\n"), []byte("{")) && json.Valid(message)
+}
+
+// handle does what a message asks for. An error is the connection's.
+func (k *socket) handle(message []byte) error {
+	var q socketRequest
+	if err := json.Unmarshal(message, &q); err != nil {
+		detail := "the message cannot be understood"
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			detail = fmt.Sprintf("%s cannot be a JSON %s", strings.ToLower(wrong.Field), wrong.Value)
+		}
+		return k.object(q, detail)
+	}
+	if q.Type == "subscribe" || q.Type == "ack" || q.Type == "unsubscribe" {
+		if q.Channel < 1 || q.Channel > 65535 {
+			return k.object(q, "channel must be from 1 to 65535")
+		}
+	}
+	switch q.Type {
+	case "subscribe":
+		return k.subscribe(q)
+	case "unsubscribe":
+		return k.unsubscribe(q.Channel)
+	case "ack":
+		if c := k.channel(q.Channel); c != nil {
+			c.acknowledge(q.Sequence)
+		}
+		return nil // an acknowledgement may cross the end of its channel
+	case "watch":
+		return k.watch(q)
+	}
+	return k.object(q, fmt.Sprintf("unknown type %q: there are subscribe, ack, unsubscribe and watch", q.Type))
+}
+
+// object tells what is wrong with a message.
+func (k *socket) object(q socketRequest, detail string) error {
+	k.server.socketRefusals[SocketBadRequest].Add(1)
+	answer := socketAnswer{Type: "error", Detail: detail}
+	if q.Channel >= 1 && q.Channel <= 65535 {
+		answer.Channel = q.Channel
+	}
+	return k.say(answer)
+}
+
+// watch begins to send news, or ends that.
+func (k *socket) watch(q socketRequest) error {
+	interval, err := newsInterval(q.Interval)
+	if err != nil && q.Interval != 0 {
+		return k.object(q, err.Error())
+	}
+	if k.unwatch != nil {
+		k.unwatch()
+		k.unwatch = nil
+	}
+	if q.Interval == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	k.work.Go(func() {
+		defer close(done)
+		// A failure to write ends the connection; there is nothing more to do about it here.
+		_ = k.server.news.follow(ctx, interval, 0, func(b *bulletin) error {
+			return k.write(b.message())
+		})
+	})
+	k.unwatch = func() { cancel(); <-done }
+	return nil
+}
+
+// ping finds out about peers that are gone without a word.
+func (k *socket) ping() {
+	ticker := time.NewTicker(socketPing)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-k.gone:
+			return
+		case <-ticker.C:
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), k.server.options.WriteTimeout)
+		err := k.conn.Ping(ctx)
+		cancel()
+		if err != nil {
+			k.end(err, 0, "")
+			return
+		}
+	}
+}
+
+func (k *socket) say(answer socketAnswer) error {
+	message, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	return k.write(message)
+}
+
+// write sends a text. Its time is the wire's; a failure ends the connection.
+func (k *socket) write(message []byte) error {
+	err := k.conn.Write(context.Background(), websocket.MessageText, message)
+	if err != nil {
+		k.end(err, 0, "")
+	}
+	return err
+}
+
+// end lets all subscriptions end after the picture being written, and then the connection. Without a code the client is
+// told nothing more. The first call counts.
+func (k *socket) end(why error, code websocket.StatusCode, text string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.why != nil {
+		return
+	}
+	k.why = why
+	var waiting []*channel
+	for _, c := range k.channels {
+		c.end(why)
+		waiting = append(waiting, c)
+	}
+	k.work.Go(func() {
+		if code != 0 {
+			patience := time.AfterFunc(shutdownGrace-socketLinger, k.wire.Abort)
+			for _, c := range waiting {
+				<-c.told
+			}
+			patience.Stop()
+		}
+		// Close waits for the client's answer, and would do so for longer.
+		force := time.AfterFunc(socketLinger, func() { _ = k.wire.Conn.Close() })
+		defer force.Stop()
+		var err error
+		if code == 0 {
+			k.wire.Abort()
+			err = k.conn.CloseNow()
+		} else {
+			err = k.conn.Close(code, text)
+		}
+		if err != nil {
+			k.log.Debug("close", "error", err)
+		}
+	})
+}
+
+// ending tells whether the connection is about to end.
+func (k *socket) ending() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.why != nil
+}
+
+func (k *socket) channel(number int) *channel {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.channels[number]
+}
+
+// bucket bounds how often something may happen: rate times a second over time, size times at once.
+type bucket struct {
+	rate, size float64
+	used       float64
+	at         time.Time
+}
+
+func (b *bucket) take(now time.Time) bool {
+	b.used = max(b.used-now.Sub(b.at).Seconds()*b.rate, 0)
+	b.at = now
+	if b.used+1 > b.size {
+		return false
+	}
+	b.used++
+	return true
+}
