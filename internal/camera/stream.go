@@ -66,7 +66,7 @@ func (s *session) run() error {
 		if err := s.serveRequest(); err != nil {
 			return err
 		}
-		if err := s.pump(now.Add(readSlice)); err != nil {
+		if err := s.pump(now.Add(flowSlice)); err != nil {
 			return err
 		}
 	}

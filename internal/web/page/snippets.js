@@ -34,7 +34,7 @@ export const programs = [
   },
   { name: "go2rtc", hint: "Gives RTSP, WebRTC and more.", text: ({ id, stream }) => `streams:\n  ${id}: ${stream}` },
   { name: "OctoPrint", hint: "Settings, Classic Webcam.", text: ({ stream, snapshot }) => `Stream URL: ${stream}\nSnapshot URL: ${snapshot}` },
-  { name: "Mainsail", hint: "In moonraker.conf; Fluidd reads it too.", text: ({ id, stream, snapshot }) => `[webcam ${id}]\nservice: mjpegstreamer\nstream_url: ${stream}\nsnapshot_url: ${snapshot}` },
+  { name: "Mainsail", hint: "In moonraker.conf; Fluidd reads it too.", text: ({ id, stream, snapshot }) => `[webcam ${id}]\nservice: mjpegstreamer-adaptive\nstream_url: ${stream}\nsnapshot_url: ${snapshot}` },
   { name: "Blynk", hint: "URL of the Video Streaming widget. The phone has to reach this address.", text: ({ stream }) => stream },
   { name: "Web page", hint: "", text: ({ id, stream }) => `<img src="${stream}" alt="${id}">` },
   { name: "curl", hint: "One picture into a file.", text: ({ id, snapshot }) => `curl -o ${id}.jpg '${snapshot}'` },
