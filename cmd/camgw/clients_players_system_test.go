@@ -29,7 +29,7 @@ var clientTrials = map[string][]trial{
 	"ffmpeg.md":              {each(ffplayShows, ffmpegRecords), each(ffmpegRecords)},
 	"fluidd.md":              {printerAsks, readsAs("fluidd.mjs")},
 	"frigate.md":             {addressesAnswer},
-	"go2rtc.md":              {go2rtcReads},
+	"go2rtc.md":              {go2rtcServes},
 	"gstreamer.md":           {each(gstreamerShows), each(gstreamerKeepsPictures)},
 	"home-assistant.md":      {homeAssistantReads},
 	"mainsail.md":            {printerAsks, readsAs("mainsail.mjs")},
