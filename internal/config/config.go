@@ -230,6 +230,9 @@ func (f *Flags) cameras(c *Config) error {
 		twin := slices.IndexFunc(c.Cameras, func(o Camera) bool { return cam.Kind != Simulated && o.Port == cam.Port })
 		switch {
 		case err != nil:
+		case clash >= 0 && nameAt == "":
+			place, _, _ := strings.Cut(cam.Given, ": ")
+			err = &Error{place + ": camera", fmt.Sprintf("without a name it is %s, as another is named already", cam.ID), `name = "..."`, File}
 		case clash >= 0 && cam.Origin == File:
 			err = &Error{nameAt, fmt.Sprintf("there is already a camera named %q", cam.ID), `another name: name = "..."`, File}
 		case clash >= 0:
@@ -257,6 +260,9 @@ func (f *Flags) cameras(c *Config) error {
 		given := fmt.Sprintf("%s: camera.port = %s", w.portAt, literal(w.port))
 		cam := Camera{ID: cmp.Or(w.name, fmt.Sprintf("cam%d", i+1)), Port: w.port, Given: given, Origin: File, Baud: f.Baud}
 		nameAt := fmt.Sprintf("%s: camera.name = %s", w.nameAt, literal(cam.ID))
+		if w.name == "" {
+			nameAt = ""
+		}
 		var err error
 		if e := cam.address(`port = "/dev/ttyUSB0"`, `port = "tcp://192.168.1.20:4000"`); e != nil {
 			err = e
@@ -293,7 +299,11 @@ func (f *Flags) distribute(cameras []Camera) error {
 			}
 			switch {
 			case !found || key == "" || value == "":
-				errs = append(errs, &Error{what, "a setting is given as KEY=VALUE or NAME:KEY=VALUE", "--set quality=12", origin})
+				try := "quality=12"
+				if origin == CommandLine {
+					try = "--set quality=12"
+				}
+				errs = append(errs, &Error{what, "a setting is given as KEY=VALUE or NAME:KEY=VALUE", try, origin})
 			case named && !slices.ContainsFunc(cameras, func(c Camera) bool { return c.ID == name }):
 				errs = append(errs, &Error{what, fmt.Sprintf("there is no camera named %q", name), "one of " + ids(cameras), origin})
 			case here[left]:

@@ -32,7 +32,7 @@ func (f *Flags) delivery() (Delivery, error) {
 		}
 	}
 	if !slices.Contains(Modes, d.Mode) {
-		near := nearest(d.Mode, Modes)
+		near := Nearest(d.Mode, Modes)
 		if near != "" {
 			near = f.try("delivery.mode", near)
 		}

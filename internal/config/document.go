@@ -161,23 +161,27 @@ func (d *document) grammar(content []byte, line int, why string) *Error {
 		return e
 	}
 	name, v := m[1], m[2]
+	e.What += ": " + name
+	words := worded.MatchString(v) && strings.Trim(v, "0123456789_ ") != ""
 	switch lower := strings.ToLower(v); {
 	case lower == "yes" || lower == "on" || lower == "true":
-		e.Try = name + " = true"
+		e.Why, e.Try = "truth is written true or false", name+" = true"
 	case lower == "no" || lower == "off" || lower == "false":
-		e.Try = name + " = false"
+		e.Why, e.Try = "truth is written true or false", name+" = false"
 	case v == "":
 		e.Why, e.Try = name+" has no value", "a value, or # in front of the line"
 	case !strings.Contains(given, "="):
-		if !worded.MatchString(v) {
-			e.Try = name + " = " + v
-		} else {
+		if e.Try = name + " = " + v; words {
 			e.Try = name + ` = "` + v + `"`
 		}
-	case worded.MatchString(v) && strings.Trim(v, "0123456789_") != "":
-		e.Try = name + ` = "` + v + `"`
+	case words:
+		e.Why, e.Try = "a text must stand in quotes", name+` = "`+v+`"`
 	case strings.Count(v, `"`) == 1:
 		e.Try = "a quote at the end of the text"
+	case strings.Contains(why, "too large"):
+		e.Try = "a smaller number"
+	case strings.Contains(why, "expected newline"):
+		e.Why, e.Try = "there is more than one value", "one, and # before a comment"
 	case strings.Contains(why, "leading zero"):
 		e.Try = name + " = " + strings.TrimLeft(v, "0")
 	case strings.Contains(why, "escape"):

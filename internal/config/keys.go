@@ -151,6 +151,12 @@ func literal(v any) string {
 		return quote(v.String())
 	case float64:
 		return strconv.FormatFloat(v, 'g', -1, 64)
+	case []any:
+		parts := make([]string, len(v))
+		for i, one := range v {
+			parts[i] = literal(one)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
 	case map[string]any:
 		parts := make([]string, 0, len(v))
 		for name, one := range v {
@@ -292,8 +298,8 @@ func (k key) read(s string) any {
 	return nil
 }
 
-// nearest is the name that was probably meant; "" if none is near.
-func nearest(given string, names []string) string {
+// Nearest is the name that was probably meant; "" if none is near. Names are in lower case, with underscores.
+func Nearest(given string, names []string) string {
 	given = strings.ToLower(strings.ReplaceAll(given, "-", "_"))
 	best, found := 1+max(1, len(given)/3), ""
 	for _, name := range names {

@@ -243,7 +243,7 @@ func (f *Flags) readCameras(d *document, v any) (errs []error) {
 				w.name, good = v.(string)
 				if good && !validID.MatchString(w.name) {
 					errs = append(errs, d.wrong(where, fmt.Sprintf("%q is no camera name: a-z, 0-9, - and _, at most 32", w.name), `name = "`+cleanID(w.name, i+1)+`"`))
-					bad = true
+					w.name = ""
 				}
 			case "port":
 				w.port, good = v.(string)
@@ -261,7 +261,9 @@ func (f *Flags) readCameras(d *document, v any) (errs []error) {
 				}
 				errs = append(errs, mistakes...)
 			default:
-				errs = append(errs, d.unknownCameraKey(where, name))
+				e := d.unknownCameraKey(where, name)
+				bad = bad || e.Try == "port" // then that it is missing is no other mistake
+				errs = append(errs, e)
 			}
 			if !good {
 				kind, try := text, name+` = "/dev/ttyUSB0"`
@@ -269,10 +271,11 @@ func (f *Flags) readCameras(d *document, v any) (errs []error) {
 				case "name":
 					try = `name = "door"`
 				case "baud":
-					kind, try = whole, "baud = 921600"
+					kind, try, w.baud = whole, "baud = 921600", -1
+				case "port":
+					bad = true
 				}
 				errs = append(errs, d.wrong(where, fmt.Sprintf("must be %s, not %s", words[kind], literal(v)), try))
-				bad = true
 			}
 		}
 		if w.port == "" && !bad {
@@ -330,7 +333,7 @@ func (d *document) settings(path string, v any) (settings []Setting, errs []erro
 			s = strconv.FormatBool(v)
 		}
 		if s == "" {
-			errs = append(errs, d.wrong(where, "must be a text, a number, true or false, not "+literal(m[name]), name+" = 12"))
+			errs = append(errs, d.wrong(where, "must be a text, a number, true or false, not "+literal(m[name]), "quality = 12"))
 			continue
 		}
 		settings = append(settings, Setting{Key: name, Value: s, Given: fmt.Sprintf("%s: %s = %s", d.at(where), shown(where), literal(m[name])), Origin: File})
@@ -398,7 +401,7 @@ func (d *document) unknownTable(name string, v any, keys []key) *Error {
 	if !isTable && !isList {
 		e.Why = "there is no such key"
 	}
-	switch near := nearest(name, names); near {
+	switch near := Nearest(name, names); near {
 	case "":
 		e.Try = "one of [" + strings.Join(names[1:], "], [") + "], [[" + cameraTable + "]]"
 	case cameraTable:
@@ -423,14 +426,14 @@ func (d *document) unknownKey(path, name string, ks, keys []key) *Error {
 			return e
 		}
 	}
-	if e.Try = nearest(name, names); e.Try != "" {
+	if e.Try = Nearest(name, names); e.Try != "" {
 		return e
 	}
 	var all []string
 	for _, k := range keys {
 		all = append(all, k.name)
 	}
-	if near := nearest(name, all); near != "" {
+	if near := Nearest(name, all); near != "" {
 		k := keys[slices.IndexFunc(keys, func(k key) bool { return k.name == near })]
 		e.Try = near + " under [" + k.table + "]"
 		return e
@@ -445,7 +448,7 @@ func (d *document) unknownCameraKey(path, name string) *Error {
 	for _, k := range cameraKeys {
 		names = append(names, k.name)
 	}
-	e.Try = nearest(name, names)
+	e.Try = Nearest(name, names)
 	switch strings.ToLower(name) {
 	case "id":
 		e.Try = "name"
@@ -545,7 +548,7 @@ func unknownVariables(names []string, keys []key) (warnings []string) {
 			continue
 		}
 		e := &Error{What: name, Why: "there is no such variable"}
-		if near := nearest(name, lower); near != "" {
+		if near := Nearest(name, lower); near != "" {
 			e.Try = strings.ToUpper(near)
 		}
 		warnings = append(warnings, e.Error())
