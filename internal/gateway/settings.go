@@ -20,6 +20,9 @@ func wantedSettings(cameras []config.Camera) (map[string][]camera.Setting, error
 		switch {
 		case e.Kind == camera.ErrUnknownSetting:
 			mistake.Why = fmt.Sprintf("there is no setting %q", e.Name)
+			if mistake.Try = config.Nearest(e.Name, camera.SettingNames()); mistake.Try != "" {
+				break
+			}
 			mistake.Try = "one of " + strings.Join(camera.SettingNames(), ", ")
 		case e.Kind == camera.ErrReadOnly:
 			mistake.Why = fmt.Sprintf("%s is read only", e.Name)
