@@ -7,11 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/camgw/camgw/internal/config"
 )
 
 // configFile is a configuration file under test.
@@ -169,6 +172,27 @@ func TestReloadUnderViewers(t *testing.T) {
 	}
 }
 
+// TestEveryFlagHasAKey: what can be said on the command line can be said in the file, under the same name.
+func TestEveryFlagHasAKey(t *testing.T) {
+	reference := config.Reference()
+	flags := regexp.MustCompile(`(?m)^ +--([a-z-]+)`).FindAllStringSubmatch(serveCommand().Flags().FlagUsages(), -1)
+	if len(flags) < 16 {
+		t.Errorf("only %d flags were found", len(flags))
+	}
+	for _, f := range flags {
+		key := strings.ReplaceAll(f[1], "-", "_")
+		switch key {
+		case "config":
+			continue
+		case "set":
+			key = "settings"
+		}
+		if !strings.Contains(reference, "\n#"+key+" = ") && !strings.Contains(reference, "\n"+key+" = ") {
+			t.Errorf("--%s has no key %s in the file", f[1], key)
+		}
+	}
+}
+
 // TestConfigurationOfTheDaemon: exit codes, where the file is looked for, and what the commands print.
 func TestConfigurationOfTheDaemon(t *testing.T) {
 	good := newConfigFile(t, "[[camera]]\nname = \"door\"\nport = \"sim:\"\n")
@@ -205,10 +229,10 @@ func TestConfigurationOfTheDaemon(t *testing.T) {
 			t.Errorf("%v: exit code %d, %v\n%s%s", tt.args, code, err, &stdout, &stderr)
 		}
 	}
-	// A hang-up while there is no file is a reload of the same, and ends nothing.
+	// Without a file a hang-up means that the terminal is gone.
 	d := startDaemon(t, "--port", "sim:")
-	d.reload(t, "unchanged=[cam1]")
-	if b := d.get(t, "/healthz"); !bytes.Contains(b, []byte("true")) {
-		t.Errorf("%s", b)
+	d.kill(syscall.SIGHUP)
+	if status, ok := d.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGHUP {
+		t.Errorf("ended by %v", d.cmd.ProcessState)
 	}
 }

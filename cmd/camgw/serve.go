@@ -81,10 +81,13 @@ func httpFlags(cmd *cobra.Command, f *config.Flags) {
 // serve runs the daemon with a configuration from a file; path "" is none.
 func serve(cmd *cobra.Command, source *configSource, path string, ready func(net.Addr)) error {
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-	// Before the file is read: a SIGHUP that comes meanwhile is for what it said before, and must not end the process.
+	// Without a file there is nothing to read again, and a hang-up means that the terminal is gone. With one, a signal that comes
+	// before it has been read is for what it said before, and must not end the process.
 	reloads := make(chan os.Signal, 1)
-	signal.Notify(reloads, syscall.SIGHUP)
-	defer signal.Stop(reloads)
+	if path != "" {
+		signal.Notify(reloads, syscall.SIGHUP)
+		defer signal.Stop(reloads)
+	}
 	load := func() (config.Config, error) {
 		loaded, err := source.load(cmd, path)
 		for _, w := range loaded.Warnings {
@@ -95,6 +98,9 @@ func serve(cmd *cobra.Command, source *configSource, path string, ready func(net
 	cfg, err := load()
 	if err != nil {
 		return err
+	}
+	if path != "" {
+		log.Info("configuration read", "file", path)
 	}
 	b := readBuild()
 	return gateway.Run(cmd.Context(), cfg, gateway.Options{

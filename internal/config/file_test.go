@@ -119,8 +119,30 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// TestEveryFlagHasAKey: what can be said on the command line can be said in the file. The two that are missing are about the
-// command line itself.
+// TestDocumented: docs/configuration.md has every key with its default, its flag and its variable.
+func TestDocumented(t *testing.T) {
+	b, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaults := Defaults()
+	for _, k := range keys {
+		v := "{}"
+		if k.at != nil {
+			v = literal(value(k.at(&defaults)))
+		}
+		row := fmt.Sprintf("| `%s` | `%s` | `--%s` | `%s` |", k.name, v, k.flag, k.variable())
+		if !strings.Contains(string(b), row) {
+			t.Errorf("no row %s", row)
+		}
+	}
+	for _, k := range cameraKeys {
+		if !strings.Contains(string(b), "| `"+k.name+"` |") {
+			t.Errorf("no row of a camera's %s", k.name)
+		}
+	}
+}
+
 func TestKeysAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
 	for _, k := range keys {
