@@ -368,7 +368,7 @@ func TestQualityAuto(t *testing.T) {
 // TestSettingsThatCannotBe: mistakes on the command line, a device that is away, requests other sites send.
 func TestSettingsThatCannotBe(t *testing.T) {
 	for _, tt := range []struct{ set, want string }{
-		{"qualty=12", `--set qualty=12: there is no setting "qualty"; try: one of size, quality,`},
+		{"qualty=12", `--set qualty=12: there is no setting "qualty"; try: quality`},
 		{"quality=64", `try: 0 to 63`},
 		{"size=huge", `QQVGA`},
 		{"nobody:quality=3", `there is no camera named "nobody"`},

@@ -20,6 +20,8 @@ import (
 const (
 	exitFailure = 1 // the work could not be done
 	exitUsage   = 2 // the command line makes no sense
+
+	exitConfig = 78 // the configuration file or the environment makes no sense (EX_CONFIG of sysexits.h)
 )
 
 func main() {
@@ -44,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
-	root.AddCommand(serveCommand(), demoCommand(), versionCommand())
+	root.AddCommand(serveCommand(), demoCommand(), configCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 
 	cmd, err := root.ExecuteContextC(ctx)
@@ -55,7 +57,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "camgw: %v\n", e)
 	}
 	_, usage := errors.AsType[usageError](err)
-	_, mistake := errors.AsType[*config.Error](err)
+	mistake, configured := false, false
+	for _, e := range flatten(err) {
+		if m, ok := errors.AsType[*config.Error](e); ok {
+			mistake = true
+			configured = configured || m.Origin != config.CommandLine
+		}
+	}
+	if configured {
+		return exitConfig
+	}
 	if usage || mistake || cmd == root {
 		if usage || cmd == root {
 			fmt.Fprintf(stderr, "See: %s --help\n", cmd.CommandPath())

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -12,44 +15,45 @@ import (
 )
 
 func serveCommand() *cobra.Command {
-	var f config.Flags
+	source := configSource{}
 	cmd := &cobra.Command{
-		Use:   "serve --port PORT [--port NAME=PORT ...]",
+		Use:   "serve [--config FILE] [--port [NAME=]PORT ...]",
 		Short: "Serve cameras until stopped",
 		Long: `Serve cameras until stopped.
 
 A PORT is a serial port (/dev/ttyUSB0), a serial server (tcp://host:port) or a
 simulated camera (sim: or sim:fps=15,size=800x600). A camera that is missing
-or goes away is waited for; its viewers stay connected.`,
+or goes away is waited for; its viewers stay connected.
+
+What a flag does not say is taken from the environment (CAMGW_...), else from
+the configuration file, which is read again on SIGHUP.`,
 		Example: `  camgw serve --port /dev/ttyUSB0
-  camgw serve --port door=/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0 --port yard=tcp://10.0.0.7:4000`,
+  camgw serve --port door=/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0 --port yard=tcp://10.0.0.7:4000
+  camgw serve --config camgw.toml`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, f, nil) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, &source, source.path(cmd), nil) },
 	}
-	cmd.Flags().StringArrayVar(&f.Ports, "port", nil, "camera to serve, [NAME=]PORT; may be given several times")
-	cmd.Flags().IntVar(&f.Baud, "baud", 0, "line rate to use instead of negotiating the best one")
-	deviceFlags(cmd, &f)
-	httpFlags(cmd, &f)
+	source.register(cmd)
 	return cmd
 }
 
 func demoCommand() *cobra.Command {
-	var f config.Flags
+	source := configSource{}
 	sim := ""
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Serve a simulated camera: everything but the hardware",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f.Ports = []string{"demo=sim:" + sim}
-			return serve(cmd, f, func(addr net.Addr) {
+			source.flags.Ports = []string{"demo=sim:" + sim}
+			return serve(cmd, &source, "", func(addr net.Addr) {
 				fmt.Fprintf(cmd.OutOrStdout(), "Open http://%s in a browser. Stop with Ctrl-C.\n", addr)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&sim, "sim", "", "options of the simulated camera, such as fps=15,size=800x600")
-	deviceFlags(cmd, &f)
-	httpFlags(cmd, &f)
+	deviceFlags(cmd, &source.flags)
+	httpFlags(cmd, &source.flags)
 	return cmd
 }
 
@@ -74,16 +78,37 @@ func httpFlags(cmd *cobra.Command, f *config.Flags) {
 	cmd.Flags().BoolVar(&f.InsecureNoAuth, "insecure-no-auth", false, "allow addresses that others reach, although nobody is asked for a password")
 }
 
-func serve(cmd *cobra.Command, f config.Flags, ready func(net.Addr)) error {
-	cfg, err := f.Config()
+// serve runs the daemon with a configuration from a file; path "" is none.
+func serve(cmd *cobra.Command, source *configSource, path string, ready func(net.Addr)) error {
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	// Without a file there is nothing to read again, and a hang-up means that the terminal is gone. With one, a signal that comes
+	// before it has been read is for what it said before, and must not end the process.
+	reloads := make(chan os.Signal, 1)
+	if path != "" {
+		signal.Notify(reloads, syscall.SIGHUP)
+		defer signal.Stop(reloads)
+	}
+	load := func() (config.Config, error) {
+		loaded, err := source.load(cmd, path)
+		for _, w := range loaded.Warnings {
+			log.Warn(w)
+		}
+		return loaded.Config, err
+	}
+	cfg, err := load()
 	if err != nil {
 		return err
 	}
+	if path != "" {
+		log.Info("configuration read", "file", path)
+	}
 	b := readBuild()
 	return gateway.Run(cmd.Context(), cfg, gateway.Options{
-		Logger:   slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
+		Logger:   log,
 		Version:  b.Version,
 		Revision: b.Revision,
 		Ready:    ready,
+		Reloads:  reloads,
+		Load:     load,
 	})
 }

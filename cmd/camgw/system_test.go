@@ -206,7 +206,7 @@ var servingOn = regexp.MustCompile(`msg=serving address=(\S+)`)
 
 func startDaemon(t testing.TB, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{process: startProcess(t, programs.camgw, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)}
+	d := &daemon{process: startProcess(t, programs.camgw, append([]string{"serve", "--config=", "--listen", "127.0.0.1:0"}, args...)...)}
 	within(t, 10*time.Second, "the daemon's address", func() bool {
 		m := servingOn.FindStringSubmatch(d.log.String())
 		if m != nil {
@@ -402,6 +402,7 @@ type part struct {
 	jpeg  []byte
 	at    time.Time // when it was whole
 	taken time.Time // as X-Timestamp says
+	seq   uint64    // as X-Frame-Sequence says; 0: none
 }
 
 // viewer reads a stream as strictly as the strictest client.
@@ -456,6 +457,11 @@ func (v *viewer) next(patience time.Duration) (part, error) {
 		}
 		if n, ok := strings.CutPrefix(line, "Content-Length: "); ok {
 			if size, err = strconv.Atoi(n); err != nil {
+				return part{}, err
+			}
+		}
+		if n, ok := strings.CutPrefix(line, "X-Frame-Sequence: "); ok {
+			if p.seq, err = strconv.ParseUint(n, 10, 64); err != nil {
 				return part{}, err
 			}
 		}

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -47,6 +48,23 @@ type Flags struct {
 	LockstepTimeout time.Duration // 0: DefaultLockstepTimeout
 	AllPatience     time.Duration // 0: DefaultAllPatience
 	AllBuffer       string        // bytes, or with KiB or MiB behind; empty: DefaultAllBuffer
+
+	// Of what [Load] has read; empty when there is only the command line.
+	file      string            // its name
+	from      map[string]source // by path; what is not there is the command line's or the default
+	given     map[string]bool   // names of the flags that were given
+	portsFrom source            // of Ports or written
+	written   []written         // in place of Ports
+	broken    bool              // some cameras of the file were mistakes, and are not in written
+	fileSets  []wish            // below envSets, and those below Sets
+	envSets   []string
+}
+
+// wish is a setting for all cameras, or for one of them.
+type wish struct {
+	Setting
+	camera string // its name, or
+	number int    // its number in the file; 0 and "": all
 }
 
 // Config is a valid configuration. Treat it as frozen.
@@ -80,12 +98,22 @@ type Camera struct {
 	Baud    int    // the rate to use; 0 negotiates
 
 	Settings []Setting // keys are unique; whether there is such a key, the camera knows
+
+	Given  string // what names its port in messages
+	Origin Origin // of its port
+}
+
+// Same tells whether two cameras are to do the same, wherever that was written.
+func (c Camera) Same(o Camera) bool {
+	return c.ID == o.ID && c.Port == o.Port && c.Baud == o.Baud &&
+		slices.EqualFunc(c.Settings, o.Settings, func(a, b Setting) bool { return a.Key == b.Key && a.Value == b.Value })
 }
 
 // Setting is a setting of the device that the operator wants.
 type Setting struct {
 	Key, Value string
-	Given      string // the flag it came with, for messages
+	Given      string // the flag or the line it came with, for messages
+	Origin     Origin
 }
 
 // Kind is what a port is.
@@ -100,9 +128,10 @@ const (
 
 // Error is a mistake of the operator's.
 type Error struct {
-	What string // the flag and its value
-	Why  string
-	Try  string // the next step; may be empty
+	What   string // the flag and its value, or file, line and key
+	Why    string
+	Try    string // the next step; may be empty
+	Origin Origin // where it was made
 }
 
 func (e *Error) Error() string {
@@ -114,67 +143,198 @@ func (e *Error) Error() string {
 }
 
 // Config checks the flags. All mistakes are told at once.
-func (f Flags) Config() (Config, error) {
+func (f Flags) Config() (Config, error) { return f.check() }
+
+// what names a value of a key in messages, by where it comes from; try is what would be right there.
+func (f *Flags) what(path string, v any) (what string, origin Origin) {
+	k := keyOf(path)
+	switch from := f.from[path]; from.origin {
+	case File:
+		return fmt.Sprintf("%s: %s = %s", from.place, path, literal(v)), File
+	case Environment:
+		return from.place + "=" + plain(v), Environment
+	}
+	return fmt.Sprintf("--%s %v", k.flag, v), CommandLine
+}
+
+// try is how a value is written where the present one comes from.
+func (f *Flags) try(path string, v any) string {
+	k := keyOf(path)
+	switch from := f.from[path]; from.origin {
+	case File:
+		return k.name + " = " + literal(v)
+	case Environment:
+		return from.place + "=" + plain(v)
+	}
+	if v == true {
+		return "--" + k.flag
+	}
+	return fmt.Sprintf("--%s %v", k.flag, v)
+}
+
+func keyOf(path string) key {
+	for _, k := range keys {
+		if k.path() == path {
+			return k
+		}
+	}
+	panic("config: no key " + path)
+}
+
+// wrong is a mistake in the value of a key.
+func (f *Flags) wrong(path string, v any, why, try string) *Error {
+	what, origin := f.what(path, v)
+	return &Error{what, why, try, origin}
+}
+
+func (f *Flags) check() (Config, error) {
 	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl}
-	errs := []error{f.checkListen("--listen", f.Listen, DefaultListen), f.checkLimits()}
+	errs := []error{f.checkListen("http.listen", f.Listen, DefaultListen), f.checkLimits()}
 	if f.StreamListen != "" {
-		errs = append(errs, f.checkListen("--webserver-stream-listen", f.StreamListen, "127.0.0.1:81"))
+		errs = append(errs, f.checkListen("http.webserver_stream_listen", f.StreamListen, "127.0.0.1:81"))
 	}
 	delivery, err := f.delivery()
 	c.Delivery, errs = delivery, append(errs, err)
-	if len(f.Ports) == 0 {
-		errs = append(errs, &Error{"--port", "no camera given", "camgw serve --port /dev/ttyUSB0, or camgw demo without hardware"})
-	}
-	for i, spec := range f.Ports {
-		cam, err := parsePort(spec, i+1)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		cam.Baud = f.Baud
-		if slices.ContainsFunc(c.Cameras, func(o Camera) bool { return o.ID == cam.ID }) {
-			errs = append(errs, &Error{"--port " + spec, fmt.Sprintf("there is already a camera named %q", cam.ID), "another name: NAME=PORT"})
-			continue
-		}
-		if cam.Kind != Simulated && slices.ContainsFunc(c.Cameras, func(o Camera) bool { return o.Port == cam.Port }) {
-			errs = append(errs, &Error{"--port " + spec, "this port is given twice", ""})
-			continue
-		}
-		c.Cameras = append(c.Cameras, cam)
-	}
+	errs = append(errs, f.cameras(&c))
 	errs = append(errs, f.distribute(c.Cameras))
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(flat(errs)...); err != nil {
 		return Config{}, err
 	}
 	return c, nil
 }
 
-// distribute gives each camera its settings: those for all, and over them those for it alone.
-func (f Flags) distribute(cameras []Camera) error {
+// flat takes joined errors apart.
+func flat(errs []error) (all []error) {
+	for _, err := range errs {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			all = append(all, flat(joined.Unwrap())...)
+		} else if err != nil {
+			all = append(all, err)
+		}
+	}
+	return all
+}
+
+// cameras makes the list of cameras.
+func (f *Flags) cameras(c *Config) error {
+	if len(f.Ports) == 0 && len(f.written) == 0 && !f.broken {
+		if f.file != "" {
+			return &Error{f.file, "no camera given", `[[camera]] and below it port = "/dev/ttyUSB0"`, File}
+		}
+		return &Error{"--port", "no camera given", "camgw serve --port /dev/ttyUSB0, or camgw demo without hardware", CommandLine}
+	}
+	var errs []error
+	add := func(cam Camera, err error, nameAt string) {
+		same := "this port is given twice"
+		clash := slices.IndexFunc(c.Cameras, func(o Camera) bool { return o.ID == cam.ID })
+		twin := slices.IndexFunc(c.Cameras, func(o Camera) bool { return cam.Kind != Simulated && o.Port == cam.Port })
+		switch {
+		case err != nil:
+		case clash >= 0 && nameAt == "":
+			place, _, _ := strings.Cut(cam.Given, ": ")
+			err = &Error{place + ": camera", fmt.Sprintf("without a name it is %s, as another is named already", cam.ID), `name = "..."`, File}
+		case clash >= 0 && cam.Origin == File:
+			err = &Error{nameAt, fmt.Sprintf("there is already a camera named %q", cam.ID), `another name: name = "..."`, File}
+		case clash >= 0:
+			err = &Error{cam.Given, fmt.Sprintf("there is already a camera named %q", cam.ID), "another name: NAME=PORT", cam.Origin}
+		case twin >= 0 && cam.Origin == File:
+			err = &Error{cam.Given, same, "another port: " + c.Cameras[twin].ID + " has this one", File}
+		case twin >= 0:
+			err = &Error{cam.Given, same, "", cam.Origin}
+		default:
+			c.Cameras = append(c.Cameras, cam)
+			return
+		}
+		errs = append(errs, err)
+	}
+	for i, spec := range f.Ports {
+		given, origin := "--port "+spec, CommandLine
+		if f.portsFrom.origin == Environment {
+			given, origin = f.portsFrom.place+": "+spec, Environment
+		}
+		cam, err := parsePort(spec, i+1, given, origin)
+		cam.Baud = f.Baud
+		add(cam, err, given)
+	}
+	for i, w := range f.written {
+		given := fmt.Sprintf("%s: camera.port = %s", w.portAt, literal(w.port))
+		cam := Camera{ID: cmp.Or(w.name, fmt.Sprintf("cam%d", i+1)), Port: w.port, Given: given, Origin: File, Baud: f.Baud}
+		nameAt := fmt.Sprintf("%s: camera.name = %s", w.nameAt, literal(cam.ID))
+		if w.name == "" {
+			nameAt = ""
+		}
+		var err error
+		if e := cam.address(`port = "/dev/ttyUSB0"`, `port = "tcp://192.168.1.20:4000"`); e != nil {
+			err = e
+		}
+		if w.baud >= 0 {
+			if cam.Baud = w.baud; w.baud > 0 && w.baud < minBaud || w.baud > maxBaud {
+				errs = append(errs, &Error{fmt.Sprintf("%s: camera.baud = %d", w.baudAt, w.baud), wrongBaud, "leave it out to negotiate the best rate", File})
+			}
+		}
+		add(cam, err, nameAt)
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	minBaud, maxBaud = 9600, 12000000
+	wrongBaud        = "must be from 9600 to 12000000"
+)
+
+// distribute gives each camera its settings: those for all, and over them those for it alone; and of each the command line's
+// over the environment's over the file's.
+func (f *Flags) distribute(cameras []Camera) error {
 	var errs []error
 	given := make(map[string]bool)
-	type setting struct {
-		Setting
-		camera string // "" for all
-	}
-	var all []setting
-	for _, spec := range f.Sets {
-		what := "--set " + spec
-		left, value, found := strings.Cut(spec, "=")
-		name, key, named := strings.Cut(left, ":")
-		if !named {
-			name, key = "", left
+	var all []wish
+	parse := func(specs []string, what string, origin Origin) {
+		here := make(map[string]bool)
+		for _, spec := range specs {
+			what := what + spec
+			left, value, found := strings.Cut(spec, "=")
+			name, key, named := strings.Cut(left, ":")
+			if !named {
+				name, key = "", left
+			}
+			switch {
+			case !found || key == "" || value == "":
+				try := "quality=12"
+				if origin == CommandLine {
+					try = "--set quality=12"
+				}
+				errs = append(errs, &Error{what, "a setting is given as KEY=VALUE or NAME:KEY=VALUE", try, origin})
+			case named && !slices.ContainsFunc(cameras, func(c Camera) bool { return c.ID == name }):
+				errs = append(errs, &Error{what, fmt.Sprintf("there is no camera named %q", name), "one of " + ids(cameras), origin})
+			case here[left]:
+				errs = append(errs, &Error{what, fmt.Sprintf("%q is set twice", left), "", origin})
+			case !given[left]:
+				here[left] = true
+				all = append(all, wish{Setting: Setting{key, value, what, origin}, camera: name})
+			}
 		}
-		switch {
-		case !found || key == "" || value == "":
-			errs = append(errs, &Error{what, "a setting is given as KEY=VALUE or NAME:KEY=VALUE", "--set quality=12"})
-		case named && !slices.ContainsFunc(cameras, func(c Camera) bool { return c.ID == name }):
-			errs = append(errs, &Error{what, fmt.Sprintf("there is no camera named %q", name), "one of " + ids(cameras)})
-		case given[left]:
-			errs = append(errs, &Error{what, fmt.Sprintf("%q is set twice", left), ""})
-		default:
+		for left := range here {
 			given[left] = true
-			all = append(all, setting{Setting{key, value, what}, name})
+		}
+	}
+	parse(f.Sets, "--set ", CommandLine)
+	parse(f.envSets, Prefix+"DEFAULTS_SETTINGS: ", Environment)
+	for _, w := range f.fileSets {
+		if w.number > 0 {
+			// A camera of the file, unless others stand in for those.
+			i := slices.IndexFunc(f.written, func(o written) bool { return o.path == fmt.Sprintf("camera[%d]", w.number-1) })
+			if i < 0 || i >= len(cameras) {
+				continue
+			}
+			w.camera = cmp.Or(f.written[i].name, fmt.Sprintf("cam%d", i+1))
+		}
+		left := w.Key
+		if w.camera != "" {
+			left = w.camera + ":" + w.Key
+		}
+		if !given[left] {
+			given[left] = true
+			all = append(all, w)
 		}
 	}
 	for i := range cameras {
@@ -196,36 +356,44 @@ func ids(cameras []Camera) string {
 	return strings.Join(names, ", ")
 }
 
-func (f Flags) checkLimits() error {
+func (f *Flags) checkLimits() error {
+	var errs []error
 	if f.MaxViewers < 1 || f.MaxViewers > 100000 {
-		return &Error{fmt.Sprintf("--max-viewers %d", f.MaxViewers), "must be from 1 to 100000", ""}
+		errs = append(errs, f.wrong("limits.max_viewers", f.MaxViewers, "must be from 1 to 100000", ""))
 	}
-	if f.Baud != 0 && (f.Baud < 9600 || f.Baud > 12000000) {
-		return &Error{fmt.Sprintf("--baud %d", f.Baud), "must be from 9600 to 12000000", "leave it out to negotiate the best rate"}
+	if f.Baud != 0 && (f.Baud < minBaud || f.Baud > maxBaud) {
+		errs = append(errs, f.wrong("defaults.baud", f.Baud, wrongBaud, "leave it out to negotiate the best rate"))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // checkListen refuses addresses that others reach while nothing asks who they
 // are: cameras left open to a network are the most abused devices there are.
-func (f Flags) checkListen(flag, address, local string) error {
-	what, local := flag+" "+address, flag+" "+local
+func (f *Flags) checkListen(path, address, local string) error {
+	local = f.try(path, local)
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return &Error{what, "not an address of the form host:port", local}
+		return f.wrong(path, address, "not an address of the form host:port", local)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return &Error{what, "the port must be a number from 0 to 65535", local}
+		return f.wrong(path, address, "the port must be a number from 0 to 65535", local)
 	}
 	ip := net.ParseIP(host)
 	switch {
 	case host == "localhost" || ip != nil && ip.IsLoopback():
 		return nil
 	case host != "" && ip == nil:
-		return &Error{what, "the host must be an IP address of this machine or localhost", local}
+		return f.wrong(path, address, "the host must be an IP address of this machine or localhost", local)
 	case !f.InsecureNoAuth:
-		return &Error{what, "anybody who reaches this address could watch, and no authentication is configured",
-			local + " behind a reverse proxy that asks for a password, or --insecure-no-auth on a network you trust"}
+		allow := "--insecure-no-auth"
+		switch f.from[path].origin {
+		case File:
+			allow = "insecure_no_auth = true"
+		case Environment:
+			allow = Prefix + "HTTP_INSECURE_NO_AUTH=true"
+		}
+		return f.wrong(path, address, "anybody who reaches this address could watch, and no authentication is configured",
+			local+" behind a reverse proxy that asks for a password, or "+allow+" on a network you trust")
 	}
 	return nil
 }
@@ -237,30 +405,38 @@ var (
 
 // parsePort reads [NAME=]PORT. A sign of equality may stand in a port too
 // (sim:fps=10), so that a name is what stands before it without slash or colon.
-func parsePort(spec string, number int) (Camera, error) {
-	cam := Camera{ID: fmt.Sprintf("cam%d", number), Port: spec}
+func parsePort(spec string, number int, given string, origin Origin) (Camera, error) {
+	cam := Camera{ID: fmt.Sprintf("cam%d", number), Port: spec, Given: given, Origin: origin}
 	if name, port, found := strings.Cut(spec, "="); found && nameLike.MatchString(name) {
 		if !validID.MatchString(name) {
-			return cam, &Error{"--port " + spec, fmt.Sprintf("%q is no camera name: a-z, 0-9, - and _, at most 32", name), ""}
+			return cam, &Error{given, fmt.Sprintf("%q is no camera name: a-z, 0-9, - and _, at most 32", name), "", origin}
 		}
 		cam.ID, cam.Port = name, port
 	}
+	if err := cam.address("--port /dev/ttyUSB0", "--port tcp://192.168.1.20:4000"); err != nil {
+		return cam, err
+	}
+	return cam, nil
+}
+
+// address finds out what kind of port it is. The two are what would be right.
+func (cam *Camera) address(tty, tcp string) *Error {
 	switch {
 	case cam.Port == "":
-		return cam, &Error{"--port " + spec, "the port is missing", "--port /dev/ttyUSB0"}
+		return &Error{cam.Given, "the port is missing", tty, cam.Origin}
 	case strings.HasPrefix(cam.Port, "tcp://"):
 		cam.Kind, cam.Address = TCP, strings.TrimPrefix(cam.Port, "tcp://")
 		host, port, err := net.SplitHostPort(cam.Address)
 		if n, nerr := strconv.Atoi(port); err != nil || host == "" || nerr != nil || n < 1 || n > 65535 {
-			return cam, &Error{"--port " + spec, "a serial server is given as tcp://host:port", "--port tcp://192.168.1.20:4000"}
+			return &Error{cam.Given, "a serial server is given as tcp://host:port", tcp, cam.Origin}
 		}
 	case strings.HasPrefix(cam.Port, "sim:"):
 		cam.Kind, cam.Address = Simulated, strings.TrimPrefix(cam.Port, "sim:")
 	case strings.Contains(cam.Port, "://"):
 		scheme, _, _ := strings.Cut(cam.Port, "://")
-		return cam, &Error{"--port " + spec, fmt.Sprintf("unknown kind of port %q", scheme), "a tty path, tcp://host:port or sim:"}
+		return &Error{cam.Given, fmt.Sprintf("unknown kind of port %q", scheme), "a tty path, tcp://host:port or sim:", cam.Origin}
 	default:
 		cam.Kind, cam.Address = Serial, cam.Port
 	}
-	return cam, nil
+	return nil
 }

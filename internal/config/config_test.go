@@ -27,13 +27,16 @@ func TestPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Camera{
-		{"cam1", "/dev/ttyUSB0", Serial, "/dev/ttyUSB0", 921600, nil},
-		{"door", "/dev/serial/by-id/usb-1a86_USB=x", Serial, "/dev/serial/by-id/usb-1a86_USB=x", 921600, nil},
-		{"cam3", "tcp://10.0.0.2:4000", TCP, "10.0.0.2:4000", 921600, nil},
-		{"cam4", "sim:fps=15,size=800x600", Simulated, "fps=15,size=800x600", 921600, nil},
-		{"yard", "sim:fps=5", Simulated, "fps=5", 921600, nil},
-		{"cam6", "cam.tty", Serial, "cam.tty", 921600, nil},
-		{"cam7", "sim:", Simulated, "", 921600, nil},
+		{ID: "cam1", Port: "/dev/ttyUSB0", Kind: Serial, Address: "/dev/ttyUSB0", Baud: 921600},
+		{ID: "door", Port: "/dev/serial/by-id/usb-1a86_USB=x", Kind: Serial, Address: "/dev/serial/by-id/usb-1a86_USB=x", Baud: 921600},
+		{ID: "cam3", Port: "tcp://10.0.0.2:4000", Kind: TCP, Address: "10.0.0.2:4000", Baud: 921600},
+		{ID: "cam4", Port: "sim:fps=15,size=800x600", Kind: Simulated, Address: "fps=15,size=800x600", Baud: 921600},
+		{ID: "yard", Port: "sim:fps=5", Kind: Simulated, Address: "fps=5", Baud: 921600},
+		{ID: "cam6", Port: "cam.tty", Kind: Serial, Address: "cam.tty", Baud: 921600},
+		{ID: "cam7", Port: "sim:", Kind: Simulated, Address: "", Baud: 921600},
+	}
+	for i := range want {
+		want[i].Given = "--port " + f.Ports[i]
 	}
 	if !reflect.DeepEqual(c.Cameras, want) {
 		t.Errorf("got  %+v\nwant %+v", c.Cameras, want)
@@ -51,8 +54,8 @@ func TestSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := [][]Setting{
-		{{"size", "VGA", "--set size=VGA"}, {"quality", "12", "--set quality=12"}, {"log_level", "4", "--set door:log_level=4"}},
-		{{"quality", "auto", "--set yard:quality=auto"}, {"size", "VGA", "--set size=VGA"}},
+		{{"size", "VGA", "--set size=VGA", CommandLine}, {"quality", "12", "--set quality=12", CommandLine}, {"log_level", "4", "--set door:log_level=4", CommandLine}},
+		{{"quality", "auto", "--set yard:quality=auto", CommandLine}, {"size", "VGA", "--set size=VGA", CommandLine}},
 	}
 	for i, cam := range c.Cameras {
 		if !slices.Equal(cam.Settings, want[i]) {

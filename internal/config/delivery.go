@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -11,43 +10,59 @@ import (
 	"time"
 )
 
-// delivery checks the flags that say what viewers may have.
-func (f Flags) delivery() (Delivery, error) {
-	d := Delivery{
-		MaxViewersPerCamera: f.MaxViewersPerCamera, MaxViewersPerAddress: f.MaxViewersPerAddress,
-		Mode: cmp.Or(f.Mode, DefaultMode), MaxFPS: f.MaxFPS,
-		LockstepTimeout: cmp.Or(f.LockstepTimeout, DefaultLockstepTimeout),
-		AllPatience:     cmp.Or(f.AllPatience, DefaultAllPatience),
-	}
+// delivery checks what viewers may have.
+func (f *Flags) delivery() (Delivery, error) {
+	d := Delivery{MaxViewersPerCamera: f.MaxViewersPerCamera, MaxViewersPerAddress: f.MaxViewersPerAddress, MaxFPS: f.MaxFPS}
+	d.Mode = orDefault(f, "delivery.mode", f.Mode, DefaultMode)
+	d.LockstepTimeout = orDefault(f, "delivery.lockstep_timeout", f.LockstepTimeout, DefaultLockstepTimeout)
+	d.AllPatience = orDefault(f, "delivery.all_patience", f.AllPatience, DefaultAllPatience)
 	var errs []error
-	wrong := func(what, why string) { errs = append(errs, &Error{what, why, ""}) }
+	wrong := func(path string, v any, why, try string) {
+		if f.from[path].origin == CommandLine {
+			try = "" // as the flags have always said it
+		}
+		errs = append(errs, f.wrong(path, v, why, try))
+	}
 	for _, bound := range []struct {
-		flag  string
+		path  string
 		value int
-	}{{"--max-viewers-per-camera", f.MaxViewersPerCamera}, {"--max-viewers-per-address", f.MaxViewersPerAddress}} {
+	}{{"limits.max_viewers_per_camera", f.MaxViewersPerCamera}, {"limits.max_viewers_per_address", f.MaxViewersPerAddress}} {
 		if bound.value < 0 || bound.value > 100000 {
-			wrong(fmt.Sprintf("%s %d", bound.flag, bound.value), "must be from 0 (no bound of its own) to 100000")
+			wrong(bound.path, bound.value, "must be from 0 (no bound of its own) to 100000", "")
 		}
 	}
 	if !slices.Contains(Modes, d.Mode) {
-		wrong("--mode "+f.Mode, "must be one of "+strings.Join(Modes, ", "))
+		near := Nearest(d.Mode, Modes)
+		if near != "" {
+			near = f.try("delivery.mode", near)
+		}
+		wrong("delivery.mode", f.Mode, "must be one of "+strings.Join(Modes, ", "), near)
 	}
 	if !(d.MaxFPS == 0 || d.MaxFPS >= 0.1 && d.MaxFPS <= 1000) {
-		wrong(fmt.Sprintf("--max-fps %v", f.MaxFPS), "must be 0 (no bound) or from 0.1 to 1000")
+		wrong("delivery.max_fps", f.MaxFPS, "must be 0 (no bound) or from 0.1 to 1000", "")
 	}
 	for _, wait := range []struct {
-		flag  string
+		path  string
 		value time.Duration
-	}{{"--lockstep-timeout", d.LockstepTimeout}, {"--all-patience", d.AllPatience}} {
+	}{{"delivery.lockstep_timeout", d.LockstepTimeout}, {"delivery.all_patience", d.AllPatience}} {
 		if wait.value < 100*time.Millisecond || wait.value > time.Minute {
-			wrong(fmt.Sprintf("%s %v", wait.flag, wait.value), "must be from 100ms to 1m")
+			wrong(wait.path, wait.value, "must be from 100ms to 1m", "")
 		}
 	}
 	var ok bool
-	if d.AllBuffer, ok = parseSize(cmp.Or(f.AllBuffer, DefaultAllBuffer)); !ok || d.AllBuffer < 64<<10 || d.AllBuffer > 1<<30 {
-		wrong("--all-buffer "+f.AllBuffer, "must be a number of bytes from 64KiB to 1024MiB")
+	d.AllBuffer, ok = parseSize(orDefault(f, "delivery.all_buffer", f.AllBuffer, DefaultAllBuffer))
+	if !ok || d.AllBuffer < 64<<10 || d.AllBuffer > 1<<30 {
+		wrong("delivery.all_buffer", f.AllBuffer, "must be a number of bytes from 64KiB to 1024MiB", f.try("delivery.all_buffer", DefaultAllBuffer))
 	}
 	return d, errors.Join(errs...)
+}
+
+// orDefault is the default in place of nothing; but who writes nothing into the file or the environment has made a mistake.
+func orDefault[T comparable](f *Flags, path string, v, fallback T) T {
+	if f.from[path].origin == CommandLine {
+		return cmp.Or(v, fallback)
+	}
+	return v
 }
 
 // parseSize reads a number of bytes such as 65536, 64KiB or 8MiB.

@@ -79,6 +79,7 @@ func (p *pump) turn(alarmed bool) {
 	p.now = time.Now()
 	p.mu.Lock()
 	p.taken, p.inbox.viewers = p.inbox.viewers, p.taken[:0]
+	closed := p.closed
 	p.mu.Unlock()
 	p.fresh = p.hub.takeFresh(p.fresh[:0])
 	whole := alarmed || len(p.fresh) > 0
@@ -108,6 +109,9 @@ func (p *pump) turn(alarmed bool) {
 		}
 	}
 	p.step()
+	if closed != nil {
+		p.endAll(closed)
+	}
 	p.sweep()
 	p.ring.trim(p)
 	p.batch.flush(p.hub)
@@ -346,6 +350,23 @@ func (p *pump) end(v *Viewer, why error) {
 	v.settled = last
 	v.first = nil
 	v.sink.Ended(why, Account{Offered: v.settled - v.joined, Sent: v.sent, Skipped: v.skipped})
+}
+
+// endAll ends all viewers, each after the part being written.
+func (p *pump) endAll(why error) {
+	for _, v := range p.viewers {
+		if v.ended {
+			continue
+		}
+		p.mu.Lock()
+		if v.asked == nil {
+			v.asked = why
+		}
+		p.mu.Unlock()
+		if !v.busy {
+			p.end(v, v.asked)
+		}
+	}
 }
 
 // part takes a viewer out of its lockstep group.

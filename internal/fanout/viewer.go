@@ -144,6 +144,18 @@ func (v *Viewer) End(why error) {
 	v.hub.pump.post(v)
 }
 
+// Close ends all viewers as [Viewer.End] does, and those that attach later too. It may be called by anybody; the first
+// reason counts. Subscriptions are not ended: they find no more frames.
+func (h *Hub) Close(why error) {
+	p := &h.pump
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed == nil {
+		p.closed = why
+	}
+	p.nudge()
+}
+
 // finish writes what TryWrite left over. It is the only thing that waits for a viewer.
 func (v *Viewer) finish() {
 	err := v.sink.Write(v.rest)
@@ -166,6 +178,7 @@ type inbox struct {
 	mu      sync.Mutex
 	viewers []*Viewer
 	running bool
+	closed  error // why all viewers are to end; nil: they are not
 	wake    chan struct{}
 }
 

@@ -446,3 +446,41 @@ func TestDeliveryAllocatesNothingPerViewer(t *testing.T) {
 		}
 	})
 }
+
+// TestClose: it ends who is there, who is busy as soon as its part is out, and who comes later.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := NewHub(nil)
+		free, busy, asked, late := newSink(), newSink(), newSink(), newSink()
+		busy.take = takes(3 * time.Second)
+		asked.take = takes(2 * time.Second)
+		hub.Attach(Terms{Mode: All, Patience: time.Minute, Buffer: 8 << 20}, busy)
+		hub.Attach(Terms{Mode: Lockstep, Patience: time.Minute}, free)
+		v := hub.Attach(Terms{}, asked)
+		hub.Publish(frameOf("1"))
+		synctest.Wait()
+		v.End(errEnd)
+		why, begin := errors.New("closed"), time.Now()
+		hub.Close(why)
+		hub.Close(errors.New("closed again"))
+		for _, s := range []struct {
+			*testSink
+			after time.Duration
+			want  error
+		}{{free, 0, why}, {asked, 2 * time.Second, errEnd}, {busy, 3 * time.Second, why}} {
+			<-s.ended
+			if took := time.Since(begin); took != s.after || s.why != s.want || s.account.Sent != 1 {
+				t.Errorf("ended after %v with %v, %+v", took, s.why, s.account)
+			}
+			balanced(t, "closed", s.account)
+		}
+		hub.Attach(Terms{}, late)
+		<-late.ended
+		if late.why != why {
+			t.Errorf("who came later ended with %v", late.why)
+		}
+		if n := hub.Viewers(); n != 0 {
+			t.Errorf("%d viewers", n)
+		}
+	})
+}

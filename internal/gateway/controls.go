@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 
 	"github.com/camgw/camgw/internal/camera"
 	"github.com/camgw/camgw/internal/camlink"
@@ -11,11 +12,11 @@ import (
 )
 
 // controls are a camera's settings for the web server.
-type controls struct{ cam *camera.Camera }
+type controls struct{ now *atomic.Pointer[attached] }
 
 // Controls is part of web.Controls.
 func (c controls) Controls() ([]web.Control, error) {
-	items, err := c.cam.Config()
+	items, err := c.now.Load().Config()
 	if err != nil {
 		return nil, webError(err)
 	}
@@ -35,7 +36,7 @@ func (c controls) Change(ctx context.Context, changes []web.Change, how web.How)
 	for i := range settings {
 		settings[i].Clamp = how.Clamp
 	}
-	items, err := c.cam.Configure(ctx, settings, how.Persist)
+	items, err := c.now.Load().Configure(ctx, settings, how.Persist)
 	if err != nil {
 		return nil, webError(err)
 	}

@@ -73,7 +73,7 @@ func TestOperatorsMistakes(t *testing.T) {
 		t.Fatalf("error %v", err)
 	}
 	for i, want := range []string{
-		`--set qualty=5: there is no setting "qualty"; try: one of size, quality, min_interval_ms,`,
+		`--set qualty=5: there is no setting "qualty"; try: quality`,
 		`--set size=big: "big" is no value for size; try: WIDTHxHEIGHT or one of 96X96,`,
 		`--set quality=64: "64" is no value for quality; try: 0 to 63`,
 		`--set chunk_bytes=9: chunk_bytes is read only; try: one of size,`,

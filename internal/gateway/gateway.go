@@ -3,19 +3,17 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/camgw/camgw/internal/camera"
 	"github.com/camgw/camgw/internal/config"
-	"github.com/camgw/camgw/internal/fanout"
 	"github.com/camgw/camgw/internal/metrics"
 	"github.com/camgw/camgw/internal/serialport"
 	"github.com/camgw/camgw/internal/web"
@@ -29,6 +27,12 @@ type Options struct {
 	// Ready is called once, when requests are being answered, with the
 	// address of the listener. It may be nil.
 	Ready func(addr net.Addr)
+
+	// Each value of Reloads lets the configuration that Load then returns replace the present one, or none of it if it
+	// cannot; Reloaded, which may be nil, is told when that is done. nil: the configuration stays as it is.
+	Reloads  <-chan os.Signal
+	Load     func() (config.Config, error)
+	Reloaded func(err error)
 }
 
 // shutdownLimit is when Run gives up waiting for what does not end.
@@ -42,7 +46,7 @@ func Run(ctx context.Context, cfg config.Config, o Options) error {
 		return err
 	}
 	// Before any socket exists.
-	if err := serialport.Reserve(g.serialPorts); err != nil {
+	if err := serialport.Reserve(serialPorts(cfg.Cameras)); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", cfg.Listen)
@@ -69,58 +73,40 @@ func listenError(flag, addr string, err error) error {
 
 // gateway is everything that runs.
 type gateway struct {
-	log         *slog.Logger
-	cameras     []*camera.Camera
-	server      *web.Server
-	serialPorts int
+	log    *slog.Logger
+	server *web.Server
+	loads  loads // has its own lock
+	config config.Config
+
+	// Of the goroutine in run.
+	units []*unit
+	ctx   context.Context // of the cameras; nil before they run
+
+	running atomic.Pointer[[]*unit] // units, for those who only look
 }
 
 func build(cfg config.Config, o Options) (*gateway, error) {
-	g := &gateway{log: o.Logger}
-	var (
-		views   []web.Camera
-		sources []metrics.Camera
-	)
-	settings, err := wantedSettings(cfg.Cameras)
+	g := &gateway{log: o.Logger, config: cfg}
+	p, err := prepare(cfg, o.Logger)
 	if err != nil {
 		return nil, err
 	}
-	for _, cc := range cfg.Cameras {
-		open, err := opener(cc, o.Logger)
-		if err != nil {
-			return nil, err
-		}
-		if cc.Kind == config.Serial {
-			g.serialPorts++
-		}
-		hub := fanout.NewHub(web.Envelope)
-		cam := camera.New(camera.Options{
-			ID: cc.ID, Port: cc.Port, Open: open, Hub: hub, Baud: cc.Baud, Settings: settings[cc.ID], Logger: o.Logger,
-		})
-		g.cameras = append(g.cameras, cam)
-		views = append(views, web.Camera{
-			ID: cc.ID, Hub: hub, Controls: controls{cam},
-			Status: func() web.Status { return webStatus(cc.Port, cam) },
-		})
-		sources = append(sources, metrics.Camera{ID: cc.ID, Port: cc.Port, Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats})
+	for _, one := range p.parts {
+		g.units = append(g.units, newUnit(one, o.Logger))
 	}
-	mode, err := fanout.ParseMode(cmp.Or(cfg.Delivery.Mode, config.DefaultMode))
-	if err != nil {
-		return nil, err
-	}
+	g.running.Store(&g.units)
+	g.loads.done(nil, time.Now())
 	// The server's own counters are among the sources of the handler it serves.
 	var server *web.Server
 	registry := metrics.NewRegistry(metrics.Sources{
-		Cameras: sources,
+		Cameras: g.sources,
 		Web:     func() web.Stats { return server.Stats() },
+		Config:  g.loads.stats,
 		Version: o.Version, Revision: o.Revision,
 	})
 	server = web.New(web.Options{
-		Cameras: views, Logger: o.Logger, Metrics: metrics.NewHandler(registry),
-		Version: o.Version, MaxViewers: cfg.MaxViewers, AllowGetControl: cfg.AllowGetControl,
-		MaxViewersPerCamera: cfg.Delivery.MaxViewersPerCamera, MaxViewersPerAddress: cfg.Delivery.MaxViewersPerAddress,
-		Mode: mode, MaxFPS: cfg.Delivery.MaxFPS, LockstepTimeout: cfg.Delivery.LockstepTimeout,
-		AllPatience: cfg.Delivery.AllPatience, AllBuffer: cfg.Delivery.AllBuffer,
+		Cameras: views(g.units), Logger: o.Logger, Metrics: metrics.NewHandler(registry),
+		Version: o.Version, AllowGetControl: cfg.AllowGetControl, Limits: p.limits,
 	})
 	g.server = server
 	return g, nil
@@ -134,11 +120,9 @@ func (g *gateway) run(ctx context.Context, listener, streams net.Listener, o Opt
 	cameraCtx, stopCameras := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCameras()
 
-	var cameras sync.WaitGroup
-	for _, cam := range g.cameras {
-		cameras.Go(func() {
-			_ = cam.Run(cameraCtx) // nil by its contract
-		})
+	g.ctx = cameraCtx
+	for _, u := range g.units {
+		u.start(g.ctx)
 	}
 	serving := 1
 	served := make(chan error, 2)
@@ -149,28 +133,33 @@ func (g *gateway) run(ctx context.Context, listener, streams net.Listener, o Opt
 		g.log.Info("serving /stream alone", "address", streams.Addr().String())
 	}
 
-	g.log.Info("serving", "address", listener.Addr().String(), "cameras", len(g.cameras))
+	g.log.Info("serving", "address", listener.Addr().String(), "cameras", len(g.units))
 	if o.Ready != nil {
 		o.Ready(listener.Addr())
 	}
 
 	var failure error
-	select {
-	case <-ctx.Done():
-		g.log.Info("shutting down", "cause", context.Cause(ctx).Error())
-	case failure = <-served:
-		serving--
+	for running := true; running; {
+		select {
+		case <-ctx.Done():
+			g.log.Info("shutting down", "cause", context.Cause(ctx).Error())
+			running = false
+		case failure = <-served:
+			serving--
+			running = false
+		case <-o.Reloads:
+			err := g.reload(o)
+			if o.Reloaded != nil {
+				o.Reloaded(err)
+			}
+		}
 	}
 	stopServer()
 	for range serving {
 		failure = errors.Join(failure, <-served) // bounded by Serve
 	}
 	stopCameras()
-	ended := make(chan struct{})
-	go func() { cameras.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-time.After(shutdownLimit):
+	if !stopped(g.units, shutdownLimit) {
 		return errors.Join(failure, errors.New("shutdown: a camera did not end in time"))
 	}
 	return failure

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func simulated(ids ...string) config.Config {
-	c := config.Config{Listen: "127.0.0.1:0", MaxViewers: 10}
+	c := config.Config{Listen: "127.0.0.1:0", MaxViewers: 10, Delivery: config.Delivery{Mode: config.DefaultMode}}
 	for _, id := range ids {
 		c.Cameras = append(c.Cameras, config.Camera{ID: id, Port: "sim:", Kind: config.Simulated, Address: "size=96x96,fps=25,name=" + id})
 	}

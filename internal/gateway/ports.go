@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -18,7 +19,7 @@ func opener(c config.Camera, log *slog.Logger) (camera.OpenFunc, error) {
 	case config.Simulated:
 		simOpts, err := simcam.ParseOptions(c.Address)
 		if err != nil {
-			return nil, &config.Error{What: "--port " + c.Port, Why: err.Error()}
+			return nil, &config.Error{What: cmp.Or(c.Given, "--port "+c.Port), Why: err.Error(), Origin: c.Origin}
 		}
 		device := simcam.New(simOpts)
 		return func(ctx context.Context) (camera.Port, error) { return port(device.Open(ctx)) }, nil

@@ -16,10 +16,13 @@ func wantedSettings(cameras []config.Camera) (map[string][]camera.Setting, error
 	var mistakes []error
 	seen := make(map[string]bool)
 	tell := func(s config.Setting, e *camera.SettingError) {
-		mistake := &config.Error{What: s.Given, Why: e.Kind.Error()}
+		mistake := &config.Error{What: s.Given, Why: e.Kind.Error(), Origin: s.Origin}
 		switch {
 		case e.Kind == camera.ErrUnknownSetting:
 			mistake.Why = fmt.Sprintf("there is no setting %q", e.Name)
+			if mistake.Try = config.Nearest(e.Name, camera.SettingNames()); mistake.Try != "" {
+				break
+			}
 			mistake.Try = "one of " + strings.Join(camera.SettingNames(), ", ")
 		case e.Kind == camera.ErrReadOnly:
 			mistake.Why = fmt.Sprintf("%s is read only", e.Name)

@@ -72,6 +72,9 @@ func statusCode(code int) string { return strconv.Itoa(code) }
 var (
 	buildInfo = gauge("build_info", "Build information; always 1.", "version", "revision", "goversion")
 
+	configSuccessful = gauge("config_last_reload_successful", "1 if the configuration could be loaded the last time; 0 while an older one stays in effect.")
+	configLoaded     = gauge("config_last_reload_success_timestamp_seconds", "When the configuration in effect was loaded, Unix time.")
+
 	cameraInfo  = gauge("camera_info", "What a camera is; always 1.", "camera", "port", "protocol", "firmware", "board", "sensor")
 	cameraUp    = gauge("camera_up", "1 while a camera is linked and gives pictures when asked.", "camera")
 	cameraState = gauge("camera_state", "1 for the state a camera is in.", "camera", "state")
@@ -127,6 +130,7 @@ var (
 	clientsAddressLimit  = gauge("clients_per_address_limit", "Viewers allowed from one address; 0: no bound of its own.")
 	clientConnections    = counter("client_connections_total", "Viewers accepted.", "camera", "transport")
 	clientDisconnections = counter("client_disconnections_total", "Streams that ended.", "camera", "reason")
+	clientRemovals       = counter("client_removals_total", "Streams ended because their camera was taken out of the configuration, together with its own series.")
 	clientRejections     = counter("client_rejections_total", "Requests for pictures refused.", "reason")
 	clientOffered        = counter("client_frames_offered_total", "Frames published while a viewer was there, summed over viewers: sent plus skipped.", "camera", "transport")
 	clientSent           = counter("client_frames_sent_total", "Frames written whole to viewers.", "camera", "transport")

@@ -29,10 +29,17 @@ type Camera struct {
 	Hub      func() fanout.Stats
 }
 
+// Config is what became of the configuration when it was last loaded.
+type Config struct {
+	Successful bool      // the last time
+	Loaded     time.Time // the last time that it was successful
+}
+
 // Sources is everything that is read at scrape.
 type Sources struct {
-	Cameras []Camera
+	Cameras func() []Camera // those there are now
 	Web     func() web.Stats
+	Config  func() Config // nil: it cannot be loaded again
 
 	Version, Revision string // of the build
 }
@@ -69,12 +76,17 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect is part of prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	buildInfo.set(ch, 1, c.Version, c.Revision, runtime.Version())
-	for _, cam := range c.Cameras {
+	for _, cam := range c.Cameras() {
 		id := cam.ID
 		collectCamera(ch, id, cam.Port, cam.Status(), cam.Stats())
 		collectHub(ch, id, cam.Hub())
 	}
 	collectWeb(ch, c.Web())
+	if c.Config != nil {
+		loaded := c.Config()
+		configSuccessful.set(ch, truth(loaded.Successful))
+		configLoaded.set(ch, float64(loaded.Loaded.UnixMilli())/1000)
+	}
 }
 
 func collectCamera(ch chan<- prometheus.Metric, id, port string, st camera.Status, s camera.Stats) {
@@ -178,6 +190,7 @@ func collectWeb(ch chan<- prometheus.Metric, s web.Stats) {
 	clientsLimit.set(ch, float64(s.ViewerLimit))
 	clientsCameraLimit.set(ch, float64(s.CameraLimit))
 	clientsAddressLimit.set(ch, float64(s.HostLimit))
+	clientRemovals.set(ch, float64(s.Removals))
 	httpConnections.set(ch, float64(s.Connections))
 	panics.set(ch, float64(s.Panics), "http")
 	sockets.set(ch, float64(s.Sockets.Open))

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -24,15 +25,18 @@ func registry(t *testing.T) *prometheus.Registry {
 	t.Helper()
 	s := Sources{Version: "1.2.3", Revision: "abc"}
 	var views []web.Camera
+	var cameras []Camera
 	for _, id := range []string{"door", "yard"} {
 		hub := fanout.NewHub(web.Envelope)
 		cam := camera.New(camera.Options{ID: id, Port: "/dev/" + id, Hub: hub,
 			Open: func(context.Context) (camera.Port, error) { return nil, os.ErrNotExist }})
-		s.Cameras = append(s.Cameras, Camera{ID: id, Port: "/dev/" + id, Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats})
+		cameras = append(cameras, Camera{ID: id, Port: "/dev/" + id, Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats})
 		views = append(views, web.Camera{ID: id, Hub: hub, Status: func() web.Status { return web.Status{} }})
 	}
 	server := web.New(web.Options{Cameras: views})
 	s.Web = server.Stats
+	s.Cameras = func() []Camera { return cameras }
+	s.Config = func() Config { return Config{Successful: true, Loaded: time.Unix(1, 0)} }
 	return NewRegistry(s)
 }
 
@@ -66,7 +70,7 @@ func TestZeroInitialised(t *testing.T) {
 		"camgw_client_frames_skipped_total":  2 * 3 * 4,
 		"camgw_frame_age_seconds":            2 * 3,
 		"camgw_frame_memory_bytes":           2,
-		"camgw_client_disconnections_total":  2 * 6,
+		"camgw_client_disconnections_total":  2 * 7,
 		"camgw_client_rejections_total":      3,
 		"camgw_websocket_refusals_total":     7,
 		"camgw_frames_received_total":        2,

@@ -27,7 +27,7 @@ type place struct {
 // admit takes a place for a viewer of c at a remote address. If there is none, full says which bound was reached.
 func (s *Server) admit(c *camera, remote string) (p *place, full string) {
 	host := hostOf(remote)
-	o, all := &s.options, &s.places
+	o, all := s.limits.Load(), &s.places
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	switch {
@@ -73,7 +73,9 @@ func (p *place) free() {
 		return
 	}
 	all.taken--
-	all.byCamera[p.camera]--
+	if all.byCamera[p.camera]--; all.byCamera[p.camera] == 0 {
+		delete(all.byCamera, p.camera) // it may have been removed
+	}
 	if all.byHost[p.host]--; all.byHost[p.host] == 0 {
 		delete(all.byHost, p.host)
 	}
@@ -101,7 +103,7 @@ type seat struct {
 }
 
 // take takes a seat for a remote address. If there is none, full says which bound was reached.
-func (all *seats) take(o *Options, remote string) (t *seat, full string) {
+func (all *seats) take(o *Limits, remote string) (t *seat, full string) {
 	host := hostOf(remote)
 	all.mu.Lock()
 	defer all.mu.Unlock()

@@ -68,8 +68,9 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 		State State  `json:"state"`
 		Cause Cause  `json:"cause"`
 	}
-	cameras := make([]state, 0, len(s.cameras))
-	for _, c := range s.cameras {
+	all := s.cameras()
+	cameras := make([]state, 0, len(all))
+	for _, c := range all {
 		st := c.status()
 		cameras = append(cameras, state{c.ID, st.State, st.Cause})
 	}

@@ -70,7 +70,7 @@ func (f *fakeControls) Change(_ context.Context, changes []Change, how How) ([]C
 func controlRig(t *testing.T, o Options) (*rig, []*fakeControls) {
 	fakes := []*fakeControls{{}, {}}
 	r := newRig(t, o, "a", "b")
-	for i, c := range r.server.cameras {
+	for i, c := range r.server.cameras() {
 		c.Controls = fakes[i]
 	}
 	return r, fakes

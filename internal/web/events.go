@@ -32,7 +32,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	seat, full := s.seats.take(&s.options, r.RemoteAddr)
+	seat, full := s.seats.take(s.limits.Load(), r.RemoteAddr)
 	if full != "" {
 		s.refuse(w, full)
 		return

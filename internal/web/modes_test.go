@@ -44,7 +44,7 @@ func TestModeAndRateAreChecked(t *testing.T) {
 
 func TestFewerPicturesOnRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{MaxFPS: 10}, "cam")
+		r := newRig(t, Options{Limits: Limits{MaxFPS: 10}}, "cam")
 		for query, want := range map[string]int{"": 10, "?fps=2": 2, "?fps=50": 10, "?fps=0.5": 1} {
 			c := r.ask(get("/stream" + query))
 			c.stream()
@@ -180,7 +180,7 @@ func TestAdvancedHeadersOverTCP(t *testing.T) {
 }
 
 func TestBoundsPerCameraAndAddress(t *testing.T) {
-	for name, o := range map[string]Options{"camera": {MaxViewersPerCamera: 1}, "address": {MaxViewersPerAddress: 1}} {
+	for name, o := range map[string]Options{"camera": {Limits: Limits{MaxViewersPerCamera: 1}}, "address": {Limits: Limits{MaxViewersPerAddress: 1}}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, o, "a", "b")
@@ -231,7 +231,7 @@ func TestAllOverTCP(t *testing.T) {
 	const frames, size, burst = 10000, 8000, 4 // in a millisecond: no timer is finer
 	hub := fanout.NewHub(Envelope)
 	s := New(Options{
-		RepeatAfter: time.Hour, AllBuffer: 1 << 20, SendBuffer: 256 << 10, AllPatience: time.Minute,
+		RepeatAfter: time.Hour, Limits: Limits{AllBuffer: 1 << 20, AllPatience: time.Minute}, SendBuffer: 256 << 10,
 		Cameras: []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
 	})
 	address := newLoopback(t, s)
@@ -305,7 +305,7 @@ func TestStalledViewersOverTCP(t *testing.T) {
 	hub := fanout.NewHub(Envelope)
 	const patience = 400 * time.Millisecond
 	s := New(Options{
-		RepeatAfter: time.Hour, WriteTimeout: 3 * patience, LockstepTimeout: patience, AllPatience: patience, SendBuffer: 256 << 10,
+		RepeatAfter: time.Hour, WriteTimeout: 3 * patience, Limits: Limits{LockstepTimeout: patience, AllPatience: patience}, SendBuffer: 256 << 10,
 		Cameras: []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
 	})
 	address := newLoopback(t, s)

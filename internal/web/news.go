@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -61,6 +62,7 @@ func (b *bulletin) message() []byte {
 
 // newsKey is what is told at once when it changes. All else are figures.
 type newsKey struct {
+	id            string
 	state         State
 	cause         Cause
 	reason        string
@@ -75,7 +77,7 @@ type newsKey struct {
 
 func keyOf(st Status) newsKey {
 	k := newsKey{
-		state: st.State, cause: st.Cause, reason: st.Reason, baud: st.Baud, width: st.Width, height: st.Height,
+		id: st.ID, state: st.State, cause: st.Cause, reason: st.Reason, baud: st.Baud, width: st.Width, height: st.Height,
 		known: st.Quality != nil, health: st.Health.Level,
 	}
 	if st.Auto != nil {
@@ -97,15 +99,12 @@ func (n *news) refresh() {
 		return
 	}
 	b := &bulletin{Type: "cameras", Cameras: n.look()}
-	changed := n.newest == nil
-	if n.told == nil {
-		n.told = make([]newsKey, len(b.Cameras))
-	}
+	told := make([]newsKey, len(b.Cameras))
 	for i, st := range b.Cameras {
-		if k := keyOf(st); k != n.told[i] {
-			n.told[i], changed = k, true
-		}
+		told[i] = keyOf(st)
 	}
+	changed := n.newest == nil || !slices.Equal(told, n.told)
+	n.told = told
 	n.newest, n.at = b, now
 	if changed {
 		if n.changed != nil {
@@ -221,7 +220,7 @@ func (s *Server) watchCameras(ctx context.Context) {
 		}
 		now := time.Now()
 		if !now.Before(sampleAt) {
-			for _, c := range s.cameras {
+			for _, c := range s.cameras() {
 				s.sample(c)
 			}
 			if sampleAt = sampleAt.Add(sampleEvery); sampleAt.Before(now) {
@@ -238,8 +237,9 @@ func (s *Server) watchCameras(ctx context.Context) {
 
 // look is every camera's status. One that cannot tell is shown as it last was known to be: not at all.
 func (s *Server) look() []Status {
-	all := make([]Status, len(s.cameras))
-	for i, c := range s.cameras {
+	cameras := s.cameras()
+	all := make([]Status, len(cameras))
+	for i, c := range cameras {
 		st, ok := s.ask(c)
 		if !ok {
 			st = Status{ID: c.ID, State: Offline, Cause: CauseOther}

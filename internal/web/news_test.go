@@ -174,7 +174,7 @@ func TestEvents(t *testing.T) {
 
 func TestEventsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{MaxViewers: 2}, "door")
+		r := newRig(t, Options{Limits: Limits{MaxViewers: 2}}, "door")
 		r.ask(plain("/api/v1/events")).head()
 		r.socket()
 		res, body := r.ask(get("/api/v1/events")).answer("GET")

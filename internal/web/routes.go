@@ -142,7 +142,8 @@ func (s *Server) byID(h cameraHandler) http.HandlerFunc {
 
 // find returns the camera of this ID, else the first whose device has this MAC address, written without colons, else nil.
 func (s *Server) find(id string) *camera {
-	for _, c := range s.cameras {
+	all := s.cameras()
+	for _, c := range all {
 		if c.ID == id {
 			return c
 		}
@@ -150,7 +151,7 @@ func (s *Server) find(id string) *camera {
 	if !macLike.MatchString(id) {
 		return nil
 	}
-	for _, c := range s.cameras {
+	for _, c := range all {
 		if d := c.Status().Device; d != nil && strings.ReplaceAll(d.MAC, ":", "") == id {
 			return c
 		}
@@ -173,11 +174,12 @@ func (s *Server) byNumber(h cameraHandler) http.HandlerFunc {
 
 func (s *Server) byIndex(i int, h cameraHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if i < 0 || i >= len(s.cameras) {
+		all := s.cameras()
+		if i < 0 || i >= len(all) {
 			s.notFound(w, "there is no camera of this number")
 			return
 		}
-		h(w, r, s.cameras[i])
+		h(w, r, all[i])
 	}
 }
 

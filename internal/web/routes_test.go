@@ -68,7 +68,7 @@ func TestEveryAddressOfASnapshot(t *testing.T) {
 
 func TestHeadIsAnsweredAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{MaxViewers: 1, Metrics: http.NotFoundHandler()}, "a", "b")
+		r := newRig(t, Options{Limits: Limits{MaxViewers: 1}, Metrics: http.NotFoundHandler()}, "a", "b")
 		for _, test := range streamTargets {
 			res, _ := r.ask("HEAD " + test.target + " HTTP/1.1\r\nHost: gateway\r\n\r\n").answer("HEAD")
 			if res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "multipart/x-mixed-replace; boundary=") {

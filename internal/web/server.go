@@ -35,6 +35,17 @@ type Options struct {
 
 	AllowGetControl bool // /control changes settings by GET too
 
+	Limits // at the beginning; see [Server.Limit]
+
+	SendBuffer int // bytes that the kernel may hold for a viewer, its own overhead included; 0: 512 KiB
+
+	WriteTimeout time.Duration // a viewer that takes nothing for so long is disconnected; 0: 10 s
+	RepeatAfter  time.Duration // the last picture is sent again after so long without a new one; 0: 0.8 s, so that Chrome, which is a picture behind, tells within 2 s
+	StaleAfter   time.Duration // the last picture of a vanished camera is shown for so long; 0: 0.8 s
+}
+
+// Limits are what viewers may have. The zero value of each has the meaning given.
+type Limits struct {
 	MaxViewers           int // streams and waiting snapshots at once; 0: 512
 	MaxViewersPerCamera  int // of them; 0: no bound of its own
 	MaxViewersPerAddress int // of them; 0: no bound of its own
@@ -44,17 +55,11 @@ type Options struct {
 	LockstepTimeout time.Duration // a viewer that keeps its group waiting for longer is disconnected; 0: 2 s
 	AllPatience     time.Duration // a viewer of all frames is disconnected when one has waited for so long; 0: 5 s
 	AllBuffer       int           // and when so many bytes wait for it; 0: 8 MiB
-	SendBuffer      int           // bytes that the kernel may hold for a viewer, its own overhead included; 0: 512 KiB
-
-	WriteTimeout time.Duration // a viewer that takes nothing for so long is disconnected; 0: 10 s
-	RepeatAfter  time.Duration // the last picture is sent again after so long without a new one; 0: 0.8 s, so that Chrome, which is a picture behind, tells within 2 s
-	StaleAfter   time.Duration // the last picture of a vanished camera is shown for so long; 0: 0.8 s
 }
 
 // Server answers all HTTP requests.
 type Server struct {
 	options Options
-	cameras []*camera
 	log     *slog.Logger
 	routes  map[string][]string // methods by pattern
 	handler http.Handler
@@ -62,6 +67,9 @@ type Server struct {
 	crossOrigin *http.CrossOriginProtection // of everything that changes state
 
 	// Anybody, atomically.
+	roster      atomic.Pointer[[]*camera] // never nil; the slice is never written
+	limits      atomic.Pointer[Limits]    // never nil; never written
+	removals    atomic.Uint64             // streams ended because their camera was removed
 	connections atomic.Int64
 	serving     atomic.Int32 // listeners being served and not ending
 	panics      atomic.Uint64
@@ -95,10 +103,6 @@ type camera struct {
 
 // New makes a server. It panics if two cameras have the same ID.
 func New(o Options) *Server {
-	o.MaxViewers = cmp.Or(o.MaxViewers, 512)
-	o.LockstepTimeout = cmp.Or(o.LockstepTimeout, 2*time.Second)
-	o.AllPatience = cmp.Or(o.AllPatience, 5*time.Second)
-	o.AllBuffer = cmp.Or(o.AllBuffer, 8<<20)
 	o.SendBuffer = cmp.Or(o.SendBuffer, 512<<10)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
 	o.RepeatAfter = cmp.Or(o.RepeatAfter, 800*time.Millisecond)
@@ -109,14 +113,9 @@ func New(o Options) *Server {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.places.byCamera, s.places.byHost = make(map[*camera]int), make(map[string]int)
-	seen := make(map[string]bool)
-	for _, c := range o.Cameras {
-		if seen[c.ID] {
-			panic("web: two cameras with the ID " + c.ID)
-		}
-		seen[c.ID] = true
-		s.cameras = append(s.cameras, &camera{Camera: c})
-	}
+	s.Limit(o.Limits)
+	s.roster.Store(new([]*camera))
+	s.SetCameras(o.Cameras)
 	s.news.look, s.news.wake = s.look, make(chan struct{}, 1)
 	s.handler = s.guard(s.crossOrigin.Handler(s.mux()))
 	return s

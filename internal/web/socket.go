@@ -99,7 +99,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, problem{Status: http.StatusForbidden, Detail: detail})
 		return
 	}
-	seat, full := s.seats.take(&s.options, r.RemoteAddr)
+	seat, full := s.seats.take(s.limits.Load(), r.RemoteAddr)
 	if full != "" {
 		s.socketRefusals[SocketFull].Add(1)
 		s.refuse(w, full)

@@ -289,7 +289,7 @@ func TestSocketStalledWindow(t *testing.T) {
 
 func TestSocketResubscribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{MaxViewers: 1, MaxFPS: 20}, "door", "yard")
+		r := newRig(t, Options{Limits: Limits{MaxViewers: 1, MaxFPS: 20}}, "door", "yard")
 		p := r.socket()
 		p.say(`{"type":"subscribe","channel":1,"camera":"door","window":1}`)
 		p.text("subscribed")
@@ -489,7 +489,7 @@ func TestSocketShutdown(t *testing.T) {
 
 func TestSocketHandshakeIsChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{MaxViewers: 1}, "door")
+		r := newRig(t, Options{Limits: Limits{MaxViewers: 1}}, "door")
 		handshake := "GET /api/v1/ws HTTP/1.1\r\nHost: gateway:8080\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
 		for header, want := range map[string]int{
@@ -632,7 +632,7 @@ func TestSocketFrozenClient(t *testing.T) {
 
 func TestSocketModes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{AllPatience: time.Second, LockstepTimeout: time.Second}, "door")
+		r := newRig(t, Options{Limits: Limits{AllPatience: time.Second, LockstepTimeout: time.Second}}, "door")
 		p := r.socket()
 		p.say(`{"type":"subscribe","channel":1,"camera":"door","mode":"all","window":1}`)
 		p.text("subscribed")

@@ -280,7 +280,7 @@ func (c *channel) Filled() {}
 // Ended is part of [fanout.Sink].
 func (c *channel) Ended(why error, account fanout.Account) {
 	k := c.socket
-	c.camera.ends[endOf(why)].Add(1)
+	k.server.ended(c.camera, why)
 	k.log.Debug("subscription ended", "camera", c.camera.ID, "channel", c.number, "why", why, "sent", account.Sent)
 	c.place.free()
 	close(c.done)
@@ -310,6 +310,8 @@ func endReason(why error) (reason, detail string) {
 		return "behind", "too many pictures waited"
 	case errors.Is(why, errStalled):
 		return "stalled", "the pictures sent were not acknowledged"
+	case errors.Is(why, errRemoved):
+		return "removed", "the camera was taken out of the configuration"
 	case errors.Is(why, errShutdown):
 		return "shutdown", "the gateway is shutting down"
 	}

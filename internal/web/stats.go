@@ -66,8 +66,9 @@ type CameraStats struct {
 type Stats struct {
 	Viewers     int // streams open and snapshots waiting
 	ViewerLimit int
-	CameraLimit int // viewers of one camera; 0: no bound of its own
-	HostLimit   int // viewers of one address; 0: no bound of its own
+	CameraLimit int    // viewers of one camera; 0: no bound of its own
+	HostLimit   int    // viewers of one address; 0: no bound of its own
+	Removals    uint64 // streams ended because their camera was removed, which its own counters no longer tell
 	Connections int
 	Panics      uint64             // recovered in handlers
 	Rejections  [rejections]uint64 // by [Rejection]
@@ -75,16 +76,18 @@ type Stats struct {
 	Sockets     SocketStats
 	Listeners   int           // streams of events open
 	Listened    uint64        // streams of events ever opened
-	Cameras     []CameraStats // in the order of the options
+	Cameras     []CameraStats // in the order of [Server.SetCameras]
 }
 
 // Stats reads the counters.
 func (s *Server) Stats() Stats {
+	limits := s.limits.Load()
 	st := Stats{
 		Viewers:     s.places.count(),
-		ViewerLimit: s.options.MaxViewers,
-		CameraLimit: s.options.MaxViewersPerCamera,
-		HostLimit:   s.options.MaxViewersPerAddress,
+		Removals:    s.removals.Load(),
+		ViewerLimit: limits.MaxViewers,
+		CameraLimit: limits.MaxViewersPerCamera,
+		HostLimit:   limits.MaxViewersPerAddress,
 		Connections: int(s.connections.Load()),
 		Panics:      s.panics.Load(),
 		Rejections:  [rejections]uint64(load(s.rejections[:])),
@@ -98,7 +101,7 @@ func (s *Server) Stats() Stats {
 		Listeners: int(s.listeners.Load()),
 		Listened:  s.listenersEver.Load(),
 	}
-	for _, c := range s.cameras {
+	for _, c := range s.cameras() {
 		st.Cameras = append(st.Cameras, CameraStats{
 			ID:           c.ID,
 			Repeats:      c.repeats.Load(),

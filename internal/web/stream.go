@@ -60,7 +60,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, d dia
 	header.Set("Transfer-Encoding", "identity")
 	control := http.NewResponseController(w)
 	if err := start(w, control, d); err != nil {
-		c.ends[endOf(err)].Add(1)
+		s.ended(c, err)
 		return
 	}
 	v.log.Debug("viewer joined")
@@ -78,7 +78,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, d dia
 		return
 	}
 	if err != nil {
-		c.ends[endOf(err)].Add(1)
+		s.ended(c, err)
 		return
 	}
 	handed = true
@@ -103,7 +103,7 @@ func (s *Server) terms(r *http.Request) (fanout.Terms, error) {
 // agree makes the terms of a viewer from what it asks for (nothing: an empty mode, a rate of 0) and what the options allow.
 // The rate agreed upon is 0 if there is no cap.
 func (s *Server) agree(transport fanout.Transport, mode string, asked float64) (t fanout.Terms, fps float64, err error) {
-	o := &s.options
+	o := s.limits.Load()
 	t = fanout.Terms{Transport: transport, Mode: o.Mode, Buffer: o.AllBuffer}
 	if mode != "" {
 		if t.Mode, err = fanout.ParseMode(mode); err != nil {
@@ -217,11 +217,10 @@ func (v *stream) Filled() {
 
 // left counts the end of the stream and frees its place.
 func (v *stream) left(why error, account fanout.Account) {
-	end := endOf(why)
-	v.camera.ends[end].Add(1)
+	end := v.server.ended(v.camera, why)
 	level := slog.LevelDebug
 	switch end {
-	case EndSlow, EndLockstep, EndBehind:
+	case EndSlow, EndLockstep, EndBehind, EndRemoved:
 		level = slog.LevelInfo
 	}
 	v.log.Log(context.Background(), level, "viewer left", "why", end, "sent", account.Sent)
@@ -238,11 +237,12 @@ const (
 	EndShutdown              // the server ended
 	EndLockstep              // the viewer kept its lockstep group waiting
 	EndBehind                // the viewer asked for all frames and could not keep up
+	EndRemoved               // the camera was taken out of the configuration
 	ends
 )
 
 func (e End) String() string {
-	return [ends]string{"client", "slow", "write_error", "shutdown", "lockstep", "behind"}[e]
+	return [ends]string{"client", "slow", "write_error", "shutdown", "lockstep", "behind", "removed"}[e]
 }
 
 // errGone is the end of a viewer that hung up.
@@ -255,6 +255,8 @@ func endOf(err error) End {
 		return EndSlow
 	case errors.Is(err, errShutdown):
 		return EndShutdown
+	case errors.Is(err, errRemoved):
+		return EndRemoved
 	case errors.Is(err, fanout.ErrLockstep):
 		return EndLockstep
 	case errors.Is(err, fanout.ErrBehind):

@@ -336,7 +336,7 @@ func TestViewerAfterIdleSeesNoOldPicture(t *testing.T) {
 
 func TestViewerLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{MaxViewers: 2}, "cam")
+		r := newRig(t, Options{Limits: Limits{MaxViewers: 2}}, "cam")
 		first, second := r.ask(get("/stream")), r.ask(get("/stream"))
 		first.stream()
 		second.stream()

@@ -1,0 +1,469 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata and deploy/camgw.toml")
+
+// fromFile loads what stands in a file, without flags and environment.
+func fromFile(text string) (Loaded, error) {
+	return Load(Sources{Flags: Defaults(), Given: func(string) bool { return false }, File: "camgw.toml", Text: []byte(text)})
+}
+
+// TestMistakesInFiles holds every mistake to its exact words. A case is its name, the file, and what is said.
+func TestMistakesInFiles(t *testing.T) {
+	const name = "testdata/mistakes.txt"
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cases := strings.Split("\n"+string(b), "\n=== ")[1:]
+	if len(cases) < 40 {
+		t.Errorf("only %d mistakes", len(cases))
+	}
+	for _, one := range cases {
+		title, rest, _ := strings.Cut(one+"\n", "\n")
+		text, want, _ := strings.Cut(rest, "--- said\n")
+		want = strings.TrimSpace(want)
+		t.Run(title, func(t *testing.T) {
+			_, err := fromFile(text)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, e := range flat([]error{err}) {
+				m, ok := e.(*Error)
+				if !ok || m.Origin != File {
+					t.Errorf("%v is no mistake of the file's", e)
+				}
+			}
+			got := err.Error()
+			fmt.Fprintf(&out, "=== %s\n%s--- said\n%s\n", title, strings.TrimSuffix(text, "\n")+"\n", got)
+			if got != want && !*update {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+	}
+	if *update {
+		if err := os.WriteFile(name, []byte(strings.ReplaceAll(out.String(), "\n\n--- said", "\n--- said")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestReference: the file that is shipped is what the code says of its keys, says what is meant as it stands, and means the
+// defaults when every key in it is no comment any more.
+func TestReference(t *testing.T) {
+	const name = "../../deploy/camgw.toml"
+	if *update {
+		if err := os.WriteFile(name, []byte(Reference()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(b) != Reference() {
+		t.Errorf("%s is not what config.Reference makes; write it anew with: go test ./internal/config -update", name)
+	}
+	shipped, err := fromFile(string(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	commented := regexp.MustCompile(`(?m)^#(\w+ = )`)
+	whole := commented.ReplaceAllString(string(b), "$1")
+	for _, k := range keys {
+		if !regexp.MustCompile(`(?m)^` + k.name + ` = `).MatchString(whole) {
+			t.Errorf("%s is not in it", k.path())
+		}
+	}
+	full, err := fromFile(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		if k.at == nil {
+			continue
+		}
+		if full.flags.from[k.path()].origin != File {
+			t.Errorf("%s is not read from it", k.path())
+		}
+	}
+	flags := Defaults()
+	flags.Ports = []string{"/dev/ttyUSB0"}
+	want, err := flags.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []Config{shipped.Config, full.Config} {
+		if len(got.Cameras) != 1 || !got.Cameras[0].Same(want.Cameras[0]) {
+			t.Errorf("cameras %+v, want %+v", got.Cameras, want.Cameras)
+		}
+		got.Cameras = want.Cameras
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+	}
+}
+
+// TestDocumented: docs/configuration.md has every key with its default, its flag and its variable.
+func TestDocumented(t *testing.T) {
+	b, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaults := Defaults()
+	for _, k := range keys {
+		v := "{}"
+		if k.at != nil {
+			v = literal(value(k.at(&defaults)))
+		}
+		row := fmt.Sprintf("| `%s` | `%s` | `--%s` | `%s` |", k.name, v, k.flag, k.variable())
+		if !strings.Contains(string(b), row) {
+			t.Errorf("no row %s", row)
+		}
+	}
+	for _, k := range cameraKeys {
+		if !strings.Contains(string(b), "| `"+k.name+"` |") {
+			t.Errorf("no row of a camera's %s", k.name)
+		}
+	}
+}
+
+func TestKeysAreDistinct(t *testing.T) {
+	seen := map[string]bool{}
+	for _, k := range keys {
+		for _, name := range []string{k.path(), k.variable(), "--" + k.flag} {
+			if seen[name] {
+				t.Errorf("%s is there twice", name)
+			}
+			seen[name] = true
+		}
+		if k.doc == "" || !slices.ContainsFunc(tables, func(t struct{ name, doc string }) bool { return t.name == k.table }) {
+			t.Errorf("%s is not described", k.path())
+		}
+	}
+}
+
+const wholeFile = `
+[http]
+listen = "127.0.0.1:9000"
+webserver_stream_listen = "[::1]:81"
+allow_get_control = true
+insecure_no_auth = true
+[delivery]
+mode = "all"
+max_fps = 12.5
+lockstep_timeout = "500ms"
+all_patience = "1m"
+all_buffer = 131072
+[limits]
+max_viewers = 9
+max_viewers_per_camera = 8
+max_viewers_per_address = 7
+[defaults]
+baud = 921600
+settings = { size = "SVGA", quality = 12, target_fps = 12.5, vflip = true }
+[[camera]]
+name = "door"
+port = "/dev/ttyUSB0"
+[camera.settings]
+quality = "auto"
+[[camera]]
+port = "tcp://10.0.0.7:4000"
+baud = 0
+[[camera]]
+port = "sim:fps=5"
+settings.size = "VGA"
+`
+
+func TestWholeFile(t *testing.T) {
+	got, err := fromFile(wholeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := func(pairs ...string) (all []Setting) {
+		for i := 0; i < len(pairs); i += 2 {
+			all = append(all, Setting{Key: pairs[i], Value: pairs[i+1]})
+		}
+		return all
+	}
+	want := Config{
+		Listen: "127.0.0.1:9000", StreamListen: "[::1]:81", MaxViewers: 9, AllowGetControl: true,
+		Delivery: Delivery{8, 7, "all", 12.5, 500 * time.Millisecond, time.Minute, 131072},
+		Cameras: []Camera{
+			{ID: "door", Port: "/dev/ttyUSB0", Address: "/dev/ttyUSB0", Baud: 921600, Settings: settings("size", "SVGA", "target_fps", "12.5", "vflip", "true", "quality", "auto")},
+			{ID: "cam2", Port: "tcp://10.0.0.7:4000", Kind: TCP, Address: "10.0.0.7:4000", Settings: settings("quality", "12", "size", "SVGA", "target_fps", "12.5", "vflip", "true")},
+			{ID: "cam3", Port: "sim:fps=5", Kind: Simulated, Address: "fps=5", Baud: 921600, Settings: settings("quality", "12", "target_fps", "12.5", "vflip", "true", "size", "VGA")},
+		},
+	}
+	if len(got.Cameras) != 3 {
+		t.Fatalf("%+v", got.Cameras)
+	}
+	for i, c := range got.Cameras {
+		if !c.Same(want.Cameras[i]) || c.Kind != want.Cameras[i].Kind || c.Address != want.Cameras[i].Address {
+			t.Errorf("camera %d: %+v\nwant %+v", i, c, want.Cameras[i])
+		}
+	}
+	got.Cameras = want.Cameras
+	if !reflect.DeepEqual(got.Config, want) {
+		t.Errorf("got  %+v\nwant %+v", got.Config, want)
+	}
+}
+
+// TestShowMeansTheSame: what is shown is a file that makes the same configuration.
+func TestShowMeansTheSame(t *testing.T) {
+	first, err := fromFile(wholeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, origins := range []bool{false, true} {
+		second, err := fromFile(first.Show(origins))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, first.Show(origins))
+		}
+		a, b := first.Config, second.Config
+		for i := range a.Cameras {
+			slices.SortFunc(a.Cameras[i].Settings, func(x, y Setting) int { return strings.Compare(x.Key, y.Key) })
+			slices.SortFunc(b.Cameras[i].Settings, func(x, y Setting) int { return strings.Compare(x.Key, y.Key) })
+			if !a.Cameras[i].Same(b.Cameras[i]) {
+				t.Errorf("%+v\n%+v", a.Cameras[i], b.Cameras[i])
+			}
+		}
+		a.Cameras, b.Cameras = nil, nil
+		if !reflect.DeepEqual(a, b) {
+			t.Errorf("%+v\n%+v", a, b)
+		}
+	}
+}
+
+// layers loads the same keys from as many sources as are given.
+func layers(t *testing.T, file string, env map[string]string, change func(*Flags), given ...string) Loaded {
+	t.Helper()
+	f := Defaults()
+	if change != nil {
+		change(&f)
+	}
+	s := Sources{Flags: f, Given: func(name string) bool { return slices.Contains(given, name) }, Env: func(name string) string { return env[name] }}
+	for name := range env {
+		s.Names = append(s.Names, name)
+	}
+	if file != "" {
+		s.File, s.Text = "camgw.toml", []byte(file)
+	}
+	l, err := Load(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestPrecedence: flag over environment over file over default, for each key by itself.
+func TestPrecedence(t *testing.T) {
+	const file = "[limits]\nmax_viewers = 1\nmax_viewers_per_camera = 1\nmax_viewers_per_address = 1\n[[camera]]\nname = \"a\"\nport = \"/dev/a\"\n"
+	l := layers(t, file, map[string]string{"CAMGW_LIMITS_MAX_VIEWERS_PER_CAMERA": "2", "CAMGW_LIMITS_MAX_VIEWERS_PER_ADDRESS": "2"},
+		func(f *Flags) { f.MaxViewersPerAddress, f.MaxFPS = 3, 99 }, "max-viewers-per-address")
+	if l.MaxViewers != 1 || l.Delivery.MaxViewersPerCamera != 2 || l.Delivery.MaxViewersPerAddress != 3 {
+		t.Errorf("%+v", l.Config)
+	}
+	show := l.Show(true)
+	for _, want := range []string{
+		"max_viewers = 1 # camgw.toml:2", "max_viewers_per_camera = 2 # CAMGW_LIMITS_MAX_VIEWERS_PER_CAMERA",
+		"max_viewers_per_address = 3 # --max-viewers-per-address", `mode = "latest" # default`, `port = "/dev/a" # camgw.toml:7`,
+	} {
+		if !strings.Contains(strings.Join(strings.Fields(show), " "), want) {
+			t.Errorf("%s is not shown:\n%s", want, show)
+		}
+	}
+
+	for _, tt := range []struct {
+		env    map[string]string
+		change func(*Flags)
+		want   string
+	}{
+		{nil, nil, "a=/dev/a"},
+		{map[string]string{"CAMGW_CAMERAS": "b=/dev/b  /dev/c"}, nil, "b=/dev/b cam2=/dev/c"},
+		{map[string]string{"CAMGW_CAMERAS": "b=/dev/b"}, func(f *Flags) { f.Ports = []string{"d=/dev/d"} }, "d=/dev/d"},
+	} {
+		l := layers(t, file, tt.env, tt.change, "port")
+		var got []string
+		for _, c := range l.Cameras {
+			got = append(got, c.ID+"="+c.Port)
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%v, want %s", got, tt.want)
+		}
+	}
+}
+
+// TestSettingsPrecedence: the camera's own over those for all; of each, flag over environment over file.
+func TestSettingsPrecedence(t *testing.T) {
+	const file = `
+[defaults]
+settings = { size = "file", quality = "file", vflip = "file", lamp = "file", effect = "file" }
+[[camera]]
+name = "door"
+port = "/dev/a"
+settings = { quality = "own", vflip = "own", lamp = "own" }
+`
+	l := layers(t, file, map[string]string{"CAMGW_DEFAULTS_SETTINGS": "size=env vflip=env door:vflip=envown effect=env"},
+		func(f *Flags) { f.Sets = []string{"effect=flag", "door:lamp=flagown"} }, "set")
+	got := map[string]string{}
+	for _, s := range l.Cameras[0].Settings {
+		if _, twice := got[s.Key]; twice {
+			t.Errorf("%s twice", s.Key)
+		}
+		got[s.Key] = s.Value
+	}
+	want := map[string]string{"size": "env", "quality": "own", "vflip": "envown", "lamp": "flagown", "effect": "flag"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+func TestMistakesInEnvironment(t *testing.T) {
+	for _, tt := range []struct{ name, value, want string }{
+		{"CAMGW_HTTP_LISTEN", "8080", `CAMGW_HTTP_LISTEN=8080: not an address of the form host:port; try: CAMGW_HTTP_LISTEN=127.0.0.1:8080`},
+		{"CAMGW_HTTP_LISTEN", ":80", `CAMGW_HTTP_LISTEN=:80: anybody who reaches this address could watch, and no authentication is configured; try: CAMGW_HTTP_LISTEN=127.0.0.1:8080 behind a reverse proxy that asks for a password, or CAMGW_HTTP_INSECURE_NO_AUTH=true on a network you trust`},
+		{"CAMGW_HTTP_ALLOW_GET_CONTROL", "maybe", `CAMGW_HTTP_ALLOW_GET_CONTROL=maybe: must be true or false; try: CAMGW_HTTP_ALLOW_GET_CONTROL=false`},
+		{"CAMGW_LIMITS_MAX_VIEWERS", "many", `CAMGW_LIMITS_MAX_VIEWERS=many: must be a whole number; try: CAMGW_LIMITS_MAX_VIEWERS=512`},
+		{"CAMGW_LIMITS_MAX_VIEWERS", "0", `CAMGW_LIMITS_MAX_VIEWERS=0: must be from 1 to 100000`},
+		{"CAMGW_DELIVERY_MAX_FPS", "x", `CAMGW_DELIVERY_MAX_FPS=x: must be a number; try: CAMGW_DELIVERY_MAX_FPS=0`},
+		{"CAMGW_DELIVERY_LOCKSTEP_TIMEOUT", "2", `CAMGW_DELIVERY_LOCKSTEP_TIMEOUT=2: must be a time, such as 2s or 500ms; try: CAMGW_DELIVERY_LOCKSTEP_TIMEOUT=2s`},
+		{"CAMGW_DELIVERY_MODE", "al", `CAMGW_DELIVERY_MODE=al: must be one of latest, lockstep, all; try: CAMGW_DELIVERY_MODE=all`},
+		{"CAMGW_CAMERAS", "A=/dev/a", `CAMGW_CAMERAS: A=/dev/a: "A" is no camera name: a-z, 0-9, - and _, at most 32`},
+		{"CAMGW_DEFAULTS_SETTINGS", "quality", `CAMGW_DEFAULTS_SETTINGS: quality: a setting is given as KEY=VALUE or NAME:KEY=VALUE; try: quality=12`},
+	} {
+		_, err := Load(Sources{Flags: Defaults(), Given: func(string) bool { return false }, File: "camgw.toml", Text: []byte("[[camera]]\nport = \"/dev/a\"\n"),
+			Env: func(name string) string {
+				if name == tt.name {
+					return tt.value
+				}
+				return ""
+			}})
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("got  %v\nwant %s", err, tt.want)
+		}
+		if m, ok := errors.AsType[*Error](err); !ok || m.Origin != Environment {
+			t.Errorf("%v is no mistake of the environment's", err)
+		}
+	}
+}
+
+// TestUnknownVariables: they are told and do no harm; Kubernetes makes some for every service.
+func TestUnknownVariables(t *testing.T) {
+	l := layers(t, "", map[string]string{
+		"CAMGW_HTTP_LISTN": "x", "CAMGW_SERVICE_HOST": "10.0.0.1", "CAMGW_CONFIG": "", "CAMGW_CAMERAS": "/dev/a", "PATH": "/bin", "CAMGW_LIMITS_MAX_VIEWERS": "",
+	}, nil)
+	want := []string{"CAMGW_HTTP_LISTN: there is no such variable; try: CAMGW_HTTP_LISTEN", "CAMGW_SERVICE_HOST: there is no such variable"}
+	if !slices.Equal(l.Warnings, want) {
+		t.Errorf("got  %q\nwant %q", l.Warnings, want)
+	}
+}
+
+// TestSecrets uses keys of its own: the ways to a secret are there before the first key that is one.
+func TestSecrets(t *testing.T) {
+	var place Secret
+	secrets := append(slices.Clone(keys), key{"http", "token", "", secret, func(*Flags) any { return &place }, ""})
+	files := map[string]string{"/run/a": "from a\n", "/run/b": "from b\r\n", "/creds/http.token": "from systemd", "/run/empty": "\n"}
+	read := func(name string) ([]byte, error) {
+		if s, ok := files[name]; ok {
+			return []byte(s), nil
+		}
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	const camera = "[[camera]]\nport = \"/dev/a\"\n"
+	for _, tt := range []struct {
+		name, file  string
+		env         map[string]string
+		credentials string
+		want, wrong string
+	}{
+		{"nowhere", "", nil, "", "", ""},
+		{"in the file", "token = \"plain\"", nil, "", "plain", ""},
+		{"in a file of its own", "token_file = \"/run/a\"", nil, "", "from a", ""},
+		{"of systemd", "", nil, "/creds", "from systemd", ""},
+		{"systemd over the file", "token = \"plain\"", nil, "/creds", "from systemd", ""},
+		{"environment over systemd", "", map[string]string{"CAMGW_HTTP_TOKEN": "env"}, "/creds", "env", ""},
+		{"file of the environment", "token = \"plain\"", map[string]string{"CAMGW_HTTP_TOKEN_FILE": "/run/b"}, "/creds", "from b", ""},
+		{"none of systemd's", "token = \"plain\"", nil, "/elsewhere", "plain", ""},
+		{"both", "token = \"plain\"\ntoken_file = \"/run/a\"", nil, "", "", "camgw.toml:3: http.token_file: token is given too; try: one of the two"},
+		{"both of the environment", "", map[string]string{"CAMGW_HTTP_TOKEN": "env", "CAMGW_HTTP_TOKEN_FILE": "/run/b"}, "", "",
+			"CAMGW_HTTP_TOKEN_FILE=/run/b: CAMGW_HTTP_TOKEN is given too; try: one of the two"},
+		{"missing", "token_file = \"/run/c\"", nil, "", "", "camgw.toml:2: http.token_file: open /run/c: file does not exist; try: a file that the daemon may read, with the secret in it"},
+		{"empty", "", map[string]string{"CAMGW_HTTP_TOKEN_FILE": "/run/empty"}, "", "",
+			"CAMGW_HTTP_TOKEN_FILE=/run/empty: /run/empty is empty; try: a file that the daemon may read, with the secret in it"},
+		{"no text", "token = 12345", nil, "", "", `camgw.toml:2: http.token: must be a text in quotes, not "***"; try: token = "..."`},
+		{"no path", "token_file = 1", nil, "", "", `camgw.toml:2: http.token_file: must be a path in quotes; try: token_file = "/etc/camgw/token"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			place = ""
+			l, err := load(Sources{
+				Flags: Defaults(), Given: func(string) bool { return false }, File: "camgw.toml", Text: []byte("[http]\n" + tt.file + "\n" + camera),
+				Env: func(name string) string { return tt.env[name] }, ReadFile: read, Credentials: tt.credentials,
+			}, secrets)
+			if tt.wrong != "" {
+				if err == nil || err.Error() != tt.wrong {
+					t.Errorf("got  %v\nwant %s", err, tt.wrong)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(place) != tt.want {
+				t.Errorf("%q, want %q", string(place), tt.want)
+			}
+			_ = l
+		})
+	}
+	place = "hunter2"
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "token", place)
+	for _, shown := range []string{fmt.Sprint(place), fmt.Sprintf("%v %+v %#v %s %q", place, place, place, place, place), literal(place), plain(place), log.String()} {
+		if strings.Contains(shown, "hunter") || !strings.Contains(shown, stars) {
+			t.Errorf("shown as %s", shown)
+		}
+	}
+}
+
+// FuzzFile: no file ends the daemon, and whatever is wrong with one is told as the operator's mistake.
+func FuzzFile(f *testing.F) {
+	b, err := os.ReadFile("testdata/mistakes.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, one := range strings.Split("\n"+string(b), "\n=== ")[1:] {
+		_, rest, _ := strings.Cut(one+"\n", "\n")
+		text, _, _ := strings.Cut(rest, "--- said\n")
+		f.Add(text)
+	}
+	f.Add(wholeFile)
+	f.Add(Reference())
+	f.Fuzz(func(t *testing.T, text string) {
+		l, err := fromFile(text)
+		for _, e := range flat([]error{err}) {
+			if m, ok := e.(*Error); !ok || !strings.HasPrefix(m.What, "camgw.toml") || m.Why == "" {
+				t.Errorf("%#v", e)
+			}
+		}
+		if err == nil {
+			if _, err := fromFile(l.Show(true)); err != nil {
+				t.Errorf("what is shown is wrong: %v\n%s", err, l.Show(true))
+			}
+		}
+	})
+}
