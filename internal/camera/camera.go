@@ -51,6 +51,7 @@ type Camera struct {
 	console console
 	bootID  uint32
 	booted  bool // bootID is known
+	agreed  int  // the last rate that was proven; 0 before the first. It outlives a session: so may the device's lease
 
 	wanted     map[camlink.ConfigKey]int32 // from the operator and from Configure, the later wins
 	complained map[camlink.ConfigKey]bool  // settings whose failure was logged; 0: that of all

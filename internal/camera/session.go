@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/camgw/camgw/internal/camlink"
@@ -32,16 +32,19 @@ type session struct {
 	lastValid time.Time
 	quiet     bool // the decoder knows of the silence
 	heard     int  // bytes since the handshake last looked
+	junk      int  // bytes that came when the last valid packet was over
 
 	linked   bool
 	oneWay   bool
 	beacon   bool // a HELLO nobody asked for: the device does not think it is linked
 	bootText time.Time
+	reborn   bool // a HELLO nobody asked for told of another boot
 	hello    camlink.Hello
 	version  bool // the device refused our version
 	await    *await
 
-	rates rateMemory
+	rates    rateMemory
+	recalled bool // the rate from before the opening was tried
 
 	greeted     time.Time    // the HELLO that linked
 	items       []ConfigItem // by key, from 1
@@ -111,6 +114,9 @@ func (c *Camera) serve(ctx context.Context, port Port) error {
 // should end, that somebody wants pictures or that the line has fallen silent.
 const readSlice = 50 * time.Millisecond
 
+// junkAfter is when what comes after a valid packet is no longer the beginning of the next one: a chunk takes 10 ms of the line.
+const junkAfter = 30 * time.Millisecond
+
 // pump reads once, waiting no longer than until, and acts upon what came.
 func (s *session) pump(until time.Time) error {
 	if err := s.ctx.Err(); err != nil {
@@ -125,6 +131,9 @@ func (s *session) pump(until time.Time) error {
 	if n > 0 {
 		s.dec.Fed(n)
 		s.heard += n
+		if now.Sub(s.lastValid) > junkAfter {
+			s.junk += n
+		}
 		s.stats.ReceivedBytes += uint64(n)
 		s.lastByte, s.quiet = now, false
 	}
@@ -145,7 +154,7 @@ func (s *session) pump(until time.Time) error {
 			s.text(now, ev.Text)
 			continue
 		}
-		s.lastValid = now
+		s.lastValid, s.junk = now, 0
 		if err := s.packet(now, ev.Packet); err != nil {
 			return err
 		}
@@ -155,12 +164,17 @@ func (s *session) pump(until time.Time) error {
 }
 
 func (s *session) text(now time.Time, line string) {
-	// "rst:0x" stands in the first lines of every Espressif boot ROM.
-	if strings.Contains(line, "rst:0x") || strings.HasPrefix(line, "ets ") || strings.HasPrefix(line, "ESP-ROM:") {
+	if bootLine.MatchString(line) {
 		s.bootText = now
+		if !s.linked && s.state.State == Connecting {
+			s.setState(Connecting, CauseRebooting, rebootingNow)
+		}
 	}
 	s.console.text(now, line)
 }
+
+// bootLine is what every Espressif boot ROM, its loader and a starting ESP-IDF print.
+var bootLine = regexp.MustCompile(`rst:0x|^ets |^ESP-ROM:|^load:0x|^entry 0x|^[EWIDV] \(\d+\) `)
 
 // packet acts upon one packet from the device. A malformed payload is the
 // device's mistake and never ends a session.
@@ -212,6 +226,7 @@ func (s *session) gotHello(p camlink.Packet) error {
 	s.beacon = !answer
 	s.hello = h
 	if s.linked && s.beacon {
+		s.reborn = h.BootID != s.bootID
 		return errLinkLost
 	}
 	return nil

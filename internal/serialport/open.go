@@ -81,6 +81,10 @@ func take(path string, st *unix.Stat_t, lines modemLines, opts Options) (_ *Port
 	} else if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
+	before, err := ctl.baud()
+	if err != nil {
+		return nil, err
+	}
 	mode := &serial.Mode{BaudRate: opts.Baud}
 	if err := lines.apply(ctl); err != nil {
 		opts.Logger.Debug("serial port has no modem lines", "path", path, "err", err)
@@ -121,7 +125,7 @@ func take(path string, st *unix.Stat_t, lines modemLines, opts Options) (_ *Port
 		return nil, &OpenError{Path: path, Cause: CauseInvalid, Err: err, Hint: "another rate, 115200 for instance"}
 	}
 	return &Port{
-		name: path, lib: lib, ctl: ctl, in: in, lines: lines,
+		name: path, lib: lib, ctl: ctl, in: in, lines: lines, before: before,
 		readTimeout: opts.ReadTimeout, baud: baud, writeTimeout: writeTimeout,
 	}, nil
 }
