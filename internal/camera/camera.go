@@ -30,6 +30,9 @@ type Options struct {
 	// MaxFrame bounds the size of one JPEG, in bytes; 0 means DefaultMaxFrame.
 	MaxFrame int
 
+	// Published, if not nil, is called with every frame before viewers get it, in Run's goroutine. It must not keep the frame.
+	Published func(*fanout.Frame)
+
 	Logger *slog.Logger // nil discards
 }
 

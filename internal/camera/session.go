@@ -22,6 +22,10 @@ type session struct {
 	port  Port
 	epoch time.Time // zero of the host clock that PINGs carry
 
+	tape     Recording // nil on a live line
+	changes  int       // of the recording's rate, seen
+	greeting bool      // a HELLO that links was seen; for recordings
+
 	seq      uint16
 	ref      uint16
 	lastSent time.Time
@@ -81,6 +85,15 @@ func (c *Camera) serve(ctx context.Context, port Port) error {
 		baud: camlink.BaseBaud, lastByte: now, quiet: true,
 	}
 	c.dec.Reset()
+	if tape, ok := port.(Recording); ok {
+		s.tape = tape
+		err := s.replay()
+		s.setReach(unlinked)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return err
+	}
 	if _, err := port.SetBaud(camlink.BaseBaud); errors.Is(err, errors.ErrUnsupported) {
 		s.fixed = true
 	} else if err != nil {
@@ -127,7 +140,10 @@ func (s *session) pump(until time.Time) error {
 		return err
 	}
 	n, err := s.port.Read(s.dec.Room())
-	now := time.Now()
+	now := s.now()
+	if s.tape != nil {
+		s.follow()
+	}
 	if n > 0 {
 		s.dec.Fed(n)
 		s.heard += n
@@ -173,8 +189,8 @@ func (s *session) text(now time.Time, line string) {
 	s.console.text(now, line)
 }
 
-// bootLine is what every Espressif boot ROM, its loader and a starting ESP-IDF print.
-var bootLine = regexp.MustCompile(`rst:0x|^ets |^ESP-ROM:|^load:0x|^entry 0x|^[EWIDV] \(\d+\) `)
+// bootLine is what every Espressif boot ROM, its loader and, in its first second, ESP-IDF print.
+var bootLine = regexp.MustCompile(`rst:0x|^ets |^ESP-ROM:|^load:0x|^entry 0x|^[EWIDV] \(\d{1,3}\) `)
 
 // packet acts upon one packet from the device. A malformed payload is the
 // device's mistake and never ends a session.
@@ -224,6 +240,7 @@ func (s *session) gotHello(p camlink.Packet) error {
 		s.asm.Add(p) // a new boot_id ends the frame under way
 	}
 	s.beacon = !answer
+	s.greeting = s.greeting || !s.version && (answer || h.Features&camlink.FeatureOneWay != 0)
 	s.hello = h
 	if s.linked && s.beacon {
 		s.reborn = h.BootID != s.bootID

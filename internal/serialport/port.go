@@ -33,6 +33,8 @@ type Options struct {
 	Baud int
 	// ReadTimeout bounds the wait of one Read; 0 means DefaultReadTimeout.
 	ReadTimeout time.Duration
+	// Machine is where ports are looked for; the zero value is this machine.
+	Machine Machine
 	// Logger gets what an operator may want to know of the opening; nil discards it.
 	Logger *slog.Logger
 }
