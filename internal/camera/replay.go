@@ -41,29 +41,47 @@ func (s *session) replay() error {
 	s.setState(Connecting, CauseNoAnswer, "waiting for the device on "+s.opts.Port)
 	for {
 		err := s.pump(time.Now().Add(readSlice))
-		if err == nil && s.linked && s.now().Sub(s.lastValid) > s.lostAfter() {
-			err = errLinkLost
-		}
 		switch {
 		case errors.Is(err, errLinkLost):
-			s.stats.LinksLost++
-			s.asm.Reset()
-			s.linked, s.oneWay, s.greeting = false, false, false
-			s.setReach(unlinked)
-			s.lookForDevice(s.now())
+			s.unlink()
 		case err != nil:
 			return err
-		case !s.linked && s.greeting:
+		case s.greeting:
+			// Who recorded this asked for a HELLO, and so had no link any more.
+			if s.linked {
+				s.unlink()
+			}
 			s.oneWay = s.hello.Features&camlink.FeatureOneWay != 0
 			s.link()
 			s.setReach(oneWay)
 		}
-		if s.linked {
-			state := Idle
-			if s.opts.Hub.Viewers() > 0 {
-				state = Streaming
-			}
-			s.setState(state, CauseNone, "")
+		s.greeting = false
+		switch {
+		case !s.linked:
+		case s.now().Sub(s.lastValid) > s.lostAfter():
+			s.lookForDevice(s.now())
+		case s.opts.Hub.Viewers() > 0:
+			s.setState(Streaming, CauseNone, "")
+		default:
+			s.setState(Idle, CauseNone, "")
 		}
+	}
+}
+
+// unlink ends the link of a recording.
+func (s *session) unlink() {
+	s.stats.LinksLost++
+	s.asm.Reset()
+	s.linked, s.oneWay = false, false
+	s.setReach(unlinked)
+	s.lookForDevice(s.now())
+}
+
+// greets notes a HELLO that begins a link: the first with this ref, or one of a device that is never asked.
+func (s *session) greets(p camlink.Packet, h camlink.Hello) {
+	asked := p.Flags&camlink.FlagResponse != 0 && p.Ref != s.greetRef
+	asks := h.Features&camlink.FeatureOneWay != 0 && !s.linked
+	if !s.version && (asked || asks) {
+		s.greeting, s.greetRef = true, p.Ref
 	}
 }

@@ -25,6 +25,7 @@ type session struct {
 	tape     Recording // nil on a live line
 	changes  int       // of the recording's rate, seen
 	greeting bool      // a HELLO that links was seen; for recordings
+	greetRef uint16    // of the last such HELLO
 
 	seq      uint16
 	ref      uint16
@@ -240,7 +241,7 @@ func (s *session) gotHello(p camlink.Packet) error {
 		s.asm.Add(p) // a new boot_id ends the frame under way
 	}
 	s.beacon = !answer
-	s.greeting = s.greeting || !s.version && (answer || h.Features&camlink.FeatureOneWay != 0)
+	s.greets(p, h)
 	s.hello = h
 	if s.linked && s.beacon {
 		s.reborn = h.BootID != s.bootID

@@ -170,14 +170,15 @@ func Capture(ctx context.Context, cc config.Camera, log *slog.Logger, w io.Write
 	if err != nil {
 		return Captured{}, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	bounds, enough := context.WithCancel(ctx)
+	defer enough()
 	if c.Duration > 0 {
-		ctx, cancel = context.WithTimeout(ctx, c.Duration)
-		defer cancel()
+		bounds, enough = context.WithTimeout(bounds, c.Duration)
+		defer enough()
 	}
-	recorder.Limit, recorder.Full = c.Bytes, cancel
-	o, err := startOneshot(ctx, cc, log, func(opts *camera.Options) {
+	recorder.Limit, recorder.Full = c.Bytes, enough
+	// The camera outlives the bounds: its last state says why nothing came.
+	o, err := startOneshot(context.WithoutCancel(ctx), cc, log, func(opts *camera.Options) {
 		open := opts.Open
 		opts.Open = func(ctx context.Context) (camera.Port, error) {
 			p, err := open(ctx)
@@ -192,7 +193,7 @@ func Capture(ctx context.Context, cc config.Camera, log *slog.Logger, w io.Write
 	}
 	// What has been published is nobody's; that somebody watches is what keeps the camera awake.
 	sub := o.hub.Subscribe(fanout.Terms{Transport: fanout.Snapshot})
-	<-ctx.Done()
+	<-bounds.Done()
 	sub.Close()
 	why := o.why(cc.Port, c.Duration)
 	o.stop()
