@@ -30,6 +30,7 @@ type configSource struct {
 func (c *configSource) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.file, "config", "", `configuration file; default $CAMGW_CONFIG, else `+defaultConfig+` if it exists; --config= for none`)
 	cmd.Flags().StringArrayVar(&c.flags.Ports, "port", nil, "camera to serve, [NAME=]PORT, in place of those of the file; may be given several times")
+	completePorts(cmd, "port")
 	cmd.Flags().IntVar(&c.flags.Baud, "baud", 0, "line rate to use instead of negotiating the best one")
 	deviceFlags(cmd, &c.flags)
 	httpFlags(cmd, &c.flags)

@@ -46,8 +46,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
-	root.AddCommand(serveCommand(), demoCommand(), configCommand(), versionCommand())
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(serveCommand(), demoCommand(), configCommand(), versionCommand(),
+		portsCommand(), snapshotCommand(), captureCommand(), replayCommand(), manCommand())
+	root.InitDefaultCompletionCmd(args...)
 
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {

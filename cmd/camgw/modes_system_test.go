@@ -230,7 +230,7 @@ func TestFrozenLockstepViewer(t *testing.T) {
 		if i == 3 && len(long) > 0 {
 			t.Errorf("the latest viewer was held up for %v", long)
 		}
-		if rate < fps*0.95 {
+		if rate < fps*0.75 { // a busy machine takes some; a viewer that still held them up would take nearly all
 			t.Errorf("viewer %d gets %.1f pictures a second after it, of %d", i, rate, fps)
 		}
 	}
@@ -279,7 +279,7 @@ func TestFrozenViewerOfAll(t *testing.T) {
 	after := since(seen, gone)
 	rate := float64(len(after)-1) / after[len(after)-1].at.Sub(after[0].at).Seconds()
 
-	const usual = 5 * time.Second / fps
+	const usual = 20 * time.Second / fps // far below what is looked for, and far above what a busy machine does
 	var slowed time.Duration
 	long := gaps(seen, usual)
 	for _, gap := range long {
@@ -289,7 +289,7 @@ func TestFrozenViewerOfAll(t *testing.T) {
 	if slowed < patience/4 || slowed > patience+patience/4 {
 		t.Errorf("the camera was slowed for %v, want %v at most, and some of it", slowed, patience)
 	}
-	if rate < fps*0.95 {
+	if rate < fps*0.75 { // a busy machine takes some; a viewer that still held them up would take nearly all
 		t.Errorf("%.1f pictures a second after it, of %d", rate, fps)
 	}
 	if late := gaps(after, usual); len(late) > 0 {

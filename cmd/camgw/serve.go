@@ -21,9 +21,19 @@ func serveCommand() *cobra.Command {
 		Short: "Serve cameras until stopped",
 		Long: `Serve cameras until stopped.
 
-A PORT is a serial port (/dev/ttyUSB0), a serial server (tcp://host:port) or a
-simulated camera (sim: or sim:fps=15,size=800x600). A camera that is missing
-or goes away is waited for; its viewers stay connected.
+A PORT is one of:
+
+  /dev/ttyUSB0               a serial port, or any link to one
+  usb:SERIAL                 the port of the USB device with this serial number,
+  usb:VID:PID[:SERIAL]       with these numbers,
+  usb-path:1-1.2             or at this place on USB
+  tcp://host:port            a serial server
+  sim:, sim:fps=15           a simulated camera
+  replay:FILE[?speed=4]      what "camgw capture-raw" recorded
+
+What a name stands for is found out each time the port is opened; "camgw ports"
+lists them. A camera that is missing or goes away is waited for; its viewers
+stay connected.
 
 What a flag does not say is taken from the environment (CAMGW_...), else from
 the configuration file, which is read again on SIGHUP.`,
@@ -60,6 +70,7 @@ func demoCommand() *cobra.Command {
 // deviceFlags are about what cameras do.
 func deviceFlags(cmd *cobra.Command, f *config.Flags) {
 	cmd.Flags().StringArrayVar(&f.Sets, "set", nil, "setting every camera is to have, [NAME:]KEY=VALUE; may be given several times")
+	completeSettings(cmd, "set")
 }
 
 // httpFlags are the flags of every command that serves.
@@ -70,6 +81,7 @@ func httpFlags(cmd *cobra.Command, f *config.Flags) {
 	cmd.Flags().IntVar(&f.MaxViewersPerCamera, "max-viewers-per-camera", 0, "viewers allowed at one camera; 0: no bound of its own")
 	cmd.Flags().IntVar(&f.MaxViewersPerAddress, "max-viewers-per-address", 0, "viewers allowed from one address; 0: no bound of its own")
 	cmd.Flags().StringVar(&f.Mode, "mode", config.DefaultMode, "delivery to viewers that do not ask with ?mode=: latest, lockstep or all")
+	completeOne(cmd, "mode", config.Modes...)
 	cmd.Flags().Float64Var(&f.MaxFPS, "max-fps", 0, "pictures per second that a viewer may have; 0: as many as there are")
 	cmd.Flags().DurationVar(&f.LockstepTimeout, "lockstep-timeout", config.DefaultLockstepTimeout, "how long a lockstep viewer may keep its group waiting")
 	cmd.Flags().DurationVar(&f.AllPatience, "all-patience", config.DefaultAllPatience, "how long a picture may wait for a viewer of all")

@@ -23,6 +23,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/camgw/camgw/internal/serialport"
 )
 
 // The system tests run the real daemon, built with the race detector, against
@@ -31,7 +35,16 @@ import (
 // programs are what the tests run, built once.
 var programs struct{ camgw, hostcam string }
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+func TestMain(m *testing.M) {
+	testscript.Main(suite{m}, map[string]func(){"camgw": func() {
+		machine = serialport.Machine{Sys: os.Getenv("TEST_SYS"), Dev: os.Getenv("TEST_DEV")}
+		main()
+	}})
+}
+
+type suite struct{ *testing.M }
+
+func (s suite) Run() int { return buildAndRun(s.M) }
 
 func buildAndRun(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "camgw-system")

@@ -30,6 +30,9 @@ type Options struct {
 	// MaxFrame bounds the size of one JPEG, in bytes; 0 means DefaultMaxFrame.
 	MaxFrame int
 
+	// Published, if not nil, is called with every frame before viewers get it, in Run's goroutine. It must not keep the frame.
+	Published func(*fanout.Frame)
+
 	Logger *slog.Logger // nil discards
 }
 
@@ -51,6 +54,7 @@ type Camera struct {
 	console console
 	bootID  uint32
 	booted  bool // bootID is known
+	agreed  int  // the last rate that was proven; 0 before the first. It outlives a session: so may the device's lease
 
 	wanted     map[camlink.ConfigKey]int32 // from the operator and from Configure, the later wins
 	complained map[camlink.ConfigKey]bool  // settings whose failure was logged; 0: that of all

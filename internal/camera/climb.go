@@ -11,10 +11,9 @@ import (
 
 // rateMemory is what a session has learnt about the rates of its line.
 type rateMemory struct {
-	committed int // the last rate that was proven; 0 before the first
-	ceiling   int // no rate at or above it until ceilingEnd; 0: none
-	until     time.Time
-	failures  map[int]int // per rate, proofs that failed
+	ceiling  int // no rate at or above it until ceilingEnd; 0: none
+	until    time.Time
+	failures map[int]int // per rate, proofs that failed
 }
 
 // A rate that failed twice, or that was given up, is left alone for so long.
@@ -30,7 +29,6 @@ func (m *rateMemory) failed(rate int) {
 // giveUp bars a rate that damaged too much, and those above it.
 func (m *rateMemory) giveUp(rate int, now time.Time) {
 	m.ceiling, m.until = rate, now.Add(rateGrudge)
-	m.committed = 0
 }
 
 // candidates lists the rates to try, best first.
@@ -62,7 +60,7 @@ func (s *session) climb() error {
 			return err
 		}
 		if proven {
-			s.rates.committed = rate
+			s.agreed = rate
 			s.log.Info("line rate agreed", "baud", rate)
 			return nil
 		}

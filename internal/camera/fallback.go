@@ -50,6 +50,7 @@ func (s *session) stepDown(now time.Time) error {
 	s.stats.BaudFallbacks++
 	s.log.Warn("line rate given up: more than a quarter of the frames were damaged", "baud", s.baud)
 	s.rates.giveUp(s.baud, now)
+	s.agreed = 0
 	bye := camlink.Credit{Limit: s.flow.newest, LeaseMillis: 0}
 	if err := s.send(camlink.TypeCredit, s.newRef(), bye.Append(nil)); err != nil {
 		return err

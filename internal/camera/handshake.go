@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/camgw/camgw/internal/camlink"
@@ -16,6 +17,11 @@ const (
 	knockTries   = 4                       // at one rate, before the next is tried
 	patience     = 2500 * time.Millisecond // before silence is called a fault
 	giveUp       = 20 * time.Second        // before the port is opened anew
+
+	// A reboot begins with as much text at another rate, at least.
+	bootJunk = 16
+
+	rebootingNow = "the device is rebooting"
 )
 
 // connect finds the device and agrees with it on a version and a rate. It
@@ -23,24 +29,16 @@ const (
 func (s *session) connect() error {
 	started := time.Now()
 	s.lookForDevice(started)
+	if err := s.recall(); err != nil || s.linked {
+		return err
+	}
 	for turn := 0; ; turn++ {
 		if err := s.tune(turn); err != nil {
 			return err
 		}
-		s.heard, s.beacon, s.version = 0, false, false
 		valid := s.lastValid
-		req := camlink.HelloReq{Min: camlink.Version, Max: camlink.Version, Nonce: rand.Uint32(), MaxPayload: camlink.MaxPayload}
-		replies, err := s.request(camlink.TypeHelloReq, req.Append(nil), 1, knockTimeout, knockTries)
-		switch {
-		case err == nil && !s.version && replies[0].Type == camlink.TypeHello:
-			s.link()
-			return nil
-		case err != nil && !errors.Is(err, errNoReply):
+		if err := s.knock(knockTries); err != nil || s.linked {
 			return err
-		case s.beacon && s.hello.Features&camlink.FeatureOneWay != 0:
-			s.oneWay = true
-			s.link()
-			return nil
 		}
 		s.explain(started, s.lastValid != valid)
 		if time.Since(started) > giveUp {
@@ -49,13 +47,77 @@ func (s *session) connect() error {
 	}
 }
 
+// recall looks for a device that still keeps the rate agreed before the port was opened: its lease outlives a cable that was pulled
+// and a daemon that was killed. It costs one knock, and more only where the rate proves right.
+func (s *session) recall() error {
+	if s.fixed || s.recalled {
+		return nil
+	}
+	s.recalled = true
+	rate := s.rateBefore()
+	if rate == 0 || rate == camlink.BaseBaud {
+		return nil
+	}
+	switch err := s.setBaud(rate); {
+	case err != nil && isHangUp(err):
+		return err
+	case err != nil:
+		return nil // the port is another one now; tune goes on from here
+	}
+	valid := s.lastValid
+	err := s.knock(1)
+	if err == nil && !s.linked && s.lastValid != valid {
+		err = s.knock(knockTries)
+	}
+	if s.linked {
+		s.agreed = rate
+		s.log.Info("the device has kept its line rate", "baud", rate)
+	}
+	return err
+}
+
+// rateBefore returns the rate that the device may have from before the port was opened; 0 if there is none.
+func (s *session) rateBefore() int {
+	if s.agreed != 0 {
+		return s.agreed
+	}
+	if s.opts.Baud != 0 {
+		return s.opts.Baud
+	}
+	if k, ok := s.port.(RateKeeper); ok && slices.Contains(camlink.Ladder(), k.RateBefore()) {
+		return k.RateBefore()
+	}
+	return 0
+}
+
+// knock asks for a HELLO up to tries times and links if it comes.
+func (s *session) knock(tries int) error {
+	s.heard, s.beacon, s.version = 0, false, false
+	req := camlink.HelloReq{Min: camlink.Version, Max: camlink.Version, Nonce: rand.Uint32(), MaxPayload: camlink.MaxPayload}
+	replies, err := s.request(camlink.TypeHelloReq, req.Append(nil), 1, knockTimeout, tries)
+	switch {
+	case err == nil && !s.version && replies[0].Type == camlink.TypeHello:
+		s.link()
+	case err != nil && !errors.Is(err, errNoReply):
+		return err
+	case s.beacon && s.hello.Features&camlink.FeatureOneWay != 0:
+		s.oneWay = true
+		s.link()
+	}
+	return nil
+}
+
 func (s *session) lookForDevice(now time.Time) {
 	switch {
-	case now.Sub(s.bootText) < patience:
-		s.setState(Connecting, CauseRebooting, "the device is rebooting")
+	case now.Sub(s.bootText) < patience, s.reborn:
+		s.setState(Connecting, CauseRebooting, rebootingNow)
+	case s.junk >= bootJunk:
+		// A boot ROM speaks at the base rate, whatever rate was agreed.
+		s.setState(Connecting, CauseRebooting, "the device seems to be rebooting: it speaks at another rate")
 	case s.state.State != Offline || !s.handshakeFault():
 		s.setState(Connecting, CauseNoAnswer, "waiting for the device on "+s.opts.Port)
 	}
+	s.junk, s.reborn = 0, false
 	s.share()
 }
 
@@ -76,7 +138,7 @@ func (s *session) tune(turn int) error {
 		return nil
 	}
 	rates := []int{camlink.BaseBaud}
-	for _, r := range []int{s.rates.committed, s.opts.Baud} {
+	for _, r := range []int{s.agreed, s.opts.Baud} {
 		if r != 0 && r != camlink.BaseBaud {
 			rates = append(rates, r)
 			break

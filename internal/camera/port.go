@@ -31,6 +31,12 @@ type Port interface {
 	Close() error
 }
 
+// RateKeeper is implemented by a Port that knows at which rate its line was before it was opened; 0 if it does not. On a tty that
+// stayed plugged in, that is what a daemon that was killed had agreed with the device.
+type RateKeeper interface {
+	RateBefore() int
+}
+
 // OpenFunc opens the camera's line at the base rate. Errors that implement
 // [Faulter] tell the camera, and through it the viewer, what is wrong.
 type OpenFunc func(ctx context.Context) (Port, error)

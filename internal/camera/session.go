@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/camgw/camgw/internal/camlink"
@@ -22,6 +22,11 @@ type session struct {
 	port  Port
 	epoch time.Time // zero of the host clock that PINGs carry
 
+	tape     Recording // nil on a live line
+	changes  int       // of the recording's rate, seen
+	greeting bool      // a HELLO that links was seen; for recordings
+	greetRef uint16    // of the last such HELLO
+
 	seq      uint16
 	ref      uint16
 	lastSent time.Time
@@ -32,16 +37,19 @@ type session struct {
 	lastValid time.Time
 	quiet     bool // the decoder knows of the silence
 	heard     int  // bytes since the handshake last looked
+	junk      int  // bytes that came when the last valid packet was over
 
 	linked   bool
 	oneWay   bool
 	beacon   bool // a HELLO nobody asked for: the device does not think it is linked
 	bootText time.Time
+	reborn   bool // a HELLO nobody asked for told of another boot
 	hello    camlink.Hello
 	version  bool // the device refused our version
 	await    *await
 
-	rates rateMemory
+	rates    rateMemory
+	recalled bool // the rate from before the opening was tried
 
 	greeted     time.Time    // the HELLO that linked
 	items       []ConfigItem // by key, from 1
@@ -78,6 +86,15 @@ func (c *Camera) serve(ctx context.Context, port Port) error {
 		baud: camlink.BaseBaud, lastByte: now, quiet: true,
 	}
 	c.dec.Reset()
+	if tape, ok := port.(Recording); ok {
+		s.tape = tape
+		err := s.replay()
+		s.setReach(unlinked)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return err
+	}
 	if _, err := port.SetBaud(camlink.BaseBaud); errors.Is(err, errors.ErrUnsupported) {
 		s.fixed = true
 	} else if err != nil {
@@ -115,25 +132,33 @@ const readSlice = 50 * time.Millisecond
 // the Go runtime's monitor: with the short slice that took a third of what reading 30 pictures a second costs.
 const flowSlice = 250 * time.Millisecond
 
+// junkAfter is when what comes after a valid packet is no longer the beginning of the next one: a chunk takes 10 ms of the line.
+const junkAfter = 30 * time.Millisecond
+
 // pump reads once, waiting no longer than until, and acts upon what came.
 func (s *session) pump(until time.Time) error {
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
-	now := time.Now()
 	slice := readSlice
-	if s.running && now.Sub(s.lastByte) < readSlice && (s.oneWay || s.opts.Hub.Viewers() > 0) {
+	if s.running && s.now().Sub(s.lastByte) < readSlice && (s.oneWay || s.opts.Hub.Viewers() > 0) {
 		slice = flowSlice
 	}
-	wait := min(max(until.Sub(now), time.Millisecond), slice)
+	wait := min(max(time.Until(until), time.Millisecond), slice)
 	if err := s.port.SetReadTimeout(wait); err != nil {
 		return err
 	}
 	n, err := s.port.Read(s.dec.Room())
-	now = time.Now()
+	now := s.now()
+	if s.tape != nil {
+		s.follow()
+	}
 	if n > 0 {
 		s.dec.Fed(n)
 		s.heard += n
+		if now.Sub(s.lastValid) > junkAfter {
+			s.junk += n
+		}
 		s.stats.ReceivedBytes += uint64(n)
 		s.lastByte, s.quiet = now, false
 	}
@@ -154,7 +179,7 @@ func (s *session) pump(until time.Time) error {
 			s.text(now, ev.Text)
 			continue
 		}
-		s.lastValid = now
+		s.lastValid, s.junk = now, 0
 		if err := s.packet(now, ev.Packet); err != nil {
 			return err
 		}
@@ -164,12 +189,17 @@ func (s *session) pump(until time.Time) error {
 }
 
 func (s *session) text(now time.Time, line string) {
-	// "rst:0x" stands in the first lines of every Espressif boot ROM.
-	if strings.Contains(line, "rst:0x") || strings.HasPrefix(line, "ets ") || strings.HasPrefix(line, "ESP-ROM:") {
+	if bootLine.MatchString(line) {
 		s.bootText = now
+		if !s.linked && s.state.State == Connecting {
+			s.setState(Connecting, CauseRebooting, rebootingNow)
+		}
 	}
 	s.console.text(now, line)
 }
+
+// bootLine is what every Espressif boot ROM, its loader and, in its first second, ESP-IDF print.
+var bootLine = regexp.MustCompile(`rst:0x|^ets |^ESP-ROM:|^load:0x|^entry 0x|^[EWIDV] \(\d{1,3}\) `)
 
 // packet acts upon one packet from the device. A malformed payload is the
 // device's mistake and never ends a session.
@@ -219,8 +249,10 @@ func (s *session) gotHello(p camlink.Packet) error {
 		s.asm.Add(p) // a new boot_id ends the frame under way
 	}
 	s.beacon = !answer
+	s.greets(p, h)
 	s.hello = h
 	if s.linked && s.beacon {
+		s.reborn = h.BootID != s.bootID
 		return errLinkLost
 	}
 	return nil

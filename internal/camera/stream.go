@@ -74,11 +74,7 @@ func (s *session) run() error {
 
 // tend does what a link needs all the time, also while a request waits for its answer.
 func (s *session) tend(now time.Time) error {
-	limit := lostAfter
-	if s.oneWay {
-		limit = oneWayLost
-	}
-	if now.Sub(s.lastValid) > limit {
+	if now.Sub(s.lastValid) > s.lostAfter() {
 		return errLinkLost
 	}
 	demand := s.opts.Hub.Viewers() > 0
@@ -87,6 +83,14 @@ func (s *session) tend(now time.Time) error {
 		return err
 	}
 	return s.keepAlive(now)
+}
+
+// lostAfter is how long a link may be without a valid packet.
+func (s *session) lostAfter() time.Duration {
+	if s.oneWay {
+		return oneWayLost
+	}
+	return lostAfter
 }
 
 // judge keeps State up to date.
@@ -183,12 +187,15 @@ func (s *session) ping() []byte {
 }
 
 func (s *session) gotPong(now time.Time, p camlink.Pong) {
+	s.began(p.NextFrame - 1)
+	if s.tape != nil {
+		return // the answer to another's PING
+	}
 	s.clk.add(time.Duration(p.HostNanos), now.Sub(s.epoch),
 		time.Duration(p.DeviceRxUS)*time.Microsecond, time.Duration(p.DeviceTxUS)*time.Microsecond)
 	if best, ok := s.clk.best(); ok {
 		s.stats.RoundTrip = best.roundTrip.Seconds()
 	}
-	s.began(p.NextFrame - 1)
 }
 
 // began notes the newest frame the device is known to have begun.
@@ -241,6 +248,11 @@ func (s *session) publish(now time.Time, f camlink.Frame) {
 	frame.Number = f.Number
 	frame.Captured = s.captured(now, f)
 	frame.Received = now
+	if s.tape != nil {
+		// To viewers it is as new as any: the recording's time is for the counters.
+		frame.Received = time.Now()
+		frame.Captured = frame.Received
+	}
 	frame.Width, frame.Height, frame.Quality = info.width, info.height, int(f.Quality)
 
 	s.state.Width, s.state.Height = info.width, info.height
@@ -252,6 +264,9 @@ func (s *session) publish(now time.Time, f camlink.Frame) {
 		s.stats.FrameInterval.observe(now.Sub(s.lastPublished).Seconds())
 	}
 	s.lastPublished = now
+	if s.opts.Published != nil {
+		s.opts.Published(frame)
+	}
 	s.opts.Hub.Publish(frame)
 }
 

@@ -124,6 +124,7 @@ const (
 	Serial    Kind = iota // a tty on this machine
 	TCP                   // a serial server
 	Simulated             // a camera inside the process
+	Replay                // a recorded line
 )
 
 // Error is a mistake of the operator's.
@@ -403,6 +404,9 @@ var (
 	nameLike = regexp.MustCompile(`^[^/:]*$`)
 )
 
+// ParsePort reads [NAME=]PORT, as --port has it. The error is an *Error.
+func ParsePort(spec string) (Camera, error) { return parsePort(spec, 1, "--port "+spec, CommandLine) }
+
 // parsePort reads [NAME=]PORT. A sign of equality may stand in a port too
 // (sim:fps=10), so that a name is what stands before it without slash or colon.
 func parsePort(spec string, number int, given string, origin Origin) (Camera, error) {
@@ -432,9 +436,11 @@ func (cam *Camera) address(tty, tcp string) *Error {
 		}
 	case strings.HasPrefix(cam.Port, "sim:"):
 		cam.Kind, cam.Address = Simulated, strings.TrimPrefix(cam.Port, "sim:")
+	case strings.HasPrefix(cam.Port, "replay:"):
+		cam.Kind, cam.Address = Replay, strings.TrimPrefix(cam.Port, "replay:")
 	case strings.Contains(cam.Port, "://"):
 		scheme, _, _ := strings.Cut(cam.Port, "://")
-		return &Error{cam.Given, fmt.Sprintf("unknown kind of port %q", scheme), "a tty path, tcp://host:port or sim:", cam.Origin}
+		return &Error{cam.Given, fmt.Sprintf("unknown kind of port %q", scheme), "a tty path, usb:SERIAL, usb-path:BUS-PORT, tcp://host:port, sim: or replay:FILE", cam.Origin}
 	default:
 		cam.Kind, cam.Address = Serial, cam.Port
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/camgw/camgw/internal/config"
 	"github.com/camgw/camgw/internal/serialport"
 	"github.com/camgw/camgw/internal/simcam"
+	"github.com/camgw/camgw/internal/tape"
 )
 
 // opener returns how a camera's port is opened.
@@ -23,11 +24,24 @@ func opener(c config.Camera, log *slog.Logger) (camera.OpenFunc, error) {
 		}
 		device := simcam.New(simOpts)
 		return func(ctx context.Context) (camera.Port, error) { return port(device.Open(ctx)) }, nil
+	case config.Replay:
+		tapeOpts, err := tape.ParseOptions(c.Address)
+		if err != nil {
+			return nil, &config.Error{What: "--port " + c.Port, Why: err.Error()}
+		}
+		player, err := tape.NewPlayer(tapeOpts)
+		if err != nil {
+			return nil, &config.Error{What: "--port " + c.Port, Why: err.Error()}
+		}
+		return func(ctx context.Context) (camera.Port, error) { return port(player.Open(ctx)) }, nil
 	case config.TCP:
 		return func(ctx context.Context) (camera.Port, error) {
 			return port(serialport.DialTCP(ctx, c.Address, opts))
 		}, nil
 	default:
+		if err := serialport.CheckName(c.Address); err != nil {
+			return nil, &config.Error{What: "--port " + c.Port, Why: err.Error(), Try: "a name listed by: camgw ports"}
+		}
 		return func(context.Context) (camera.Port, error) {
 			return port(serialport.Open(c.Address, opts))
 		}, nil

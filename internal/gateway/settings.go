@@ -54,3 +54,6 @@ func wantedSettings(cameras []config.Camera) (map[string][]camera.Setting, error
 	}
 	return wanted, errors.Join(mistakes...)
 }
+
+// SettingNames lists the settings that cameras may have.
+func SettingNames() []string { return camera.SettingNames() }

@@ -196,10 +196,9 @@ type modemLines struct {
 
 // linesFor returns the lines that a device of this identity wants.
 func linesFor(id Identity) modemLines {
-	// TinyUSB takes DTR for "somebody listens", and without it silently overwrites what it has not sent.
-	// Its own vendor and product numbers are 303a:4xxx; 303a:1001 is the USB-Serial-JTAG block, where DTR without
-	// RTS would ask for boot mode.
-	if id.VID == "303a" && len(id.PID) == 4 && id.PID[0] == '4' {
+	// TinyUSB takes DTR for "somebody listens", and without it silently overwrites what it has not sent. On the
+	// USB-Serial-JTAG block DTR without RTS would ask for boot mode.
+	if id.tinyUSB() {
 		return modemLines{lower: unix.TIOCM_RTS, raise: unix.TIOCM_DTR}
 	}
 	return modemLines{lower: unix.TIOCM_DTR | unix.TIOCM_RTS}

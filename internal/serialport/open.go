@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens the tty at path, which may be a symlink, for this process alone, and sets it to raw 8N1. Bytes received before
+// Open opens a tty for this process alone, and sets it to raw 8N1. The path may be a symlink, or name a USB device: see
+// [Machine.Resolve]; what it stands for is found out anew each time. Bytes received before
 // Open returns are discarded. Boards that are wired for it are reset by the opening; that cannot be prevented on
 // Linux, but they come up running, not in their boot loader. The error is an [*OpenError].
 //
@@ -30,6 +31,12 @@ func open(path string, opts Options) (*Port, *OpenError) {
 		return nil, &OpenError{Path: path, Cause: CauseInvalid, Err: err}
 	}
 
+	name := path
+	path, unresolved := opts.Machine.resolve(name)
+	if unresolved != nil {
+		return nil, unresolved
+	}
+
 	// All that can be known without touching the device comes first: opening is felt on the wire.
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
@@ -39,13 +46,13 @@ func open(path string, opts Options) (*Port, *OpenError) {
 		return nil, notTTY(path, kindOf(st.Mode))
 	}
 	rdev := uint64(st.Rdev)
-	if class := subsystem(sysfs, rdev); class != "" && class != "tty" {
+	if class := subsystem(opts.Machine.sys(), rdev); class != "" && class != "tty" {
 		return nil, notTTY(path, class+" device")
 	}
 	if by, known := lockHolder(&st); known {
 		return nil, held(path, by, known, unix.EBUSY)
 	}
-	id := identify(sysfs, rdev)
+	id := identify(opts.Machine.sys(), rdev)
 
 	spareDescriptors.borrow(perPort)
 	p, err := take(path, &st, linesFor(id), opts)
@@ -55,6 +62,9 @@ func open(path string, opts Options) (*Port, *OpenError) {
 			return nil, oerr
 		}
 		return nil, classify(path, &st, err)
+	}
+	if p.name = name; name != path {
+		opts.Logger.Info("USB device found", "port", name, "path", path)
 	}
 	opts.Logger.Debug("serial port open", "path", path, "baud", p.baud, "driver", id.Driver, "usb_vid", id.VID, "usb_pid", id.PID, "usb_serial", id.Serial)
 	return p, nil
@@ -80,6 +90,10 @@ func take(path string, st *unix.Stat_t, lines modemLines, opts Options) (_ *Port
 		return nil, held(path, by, known, unix.EBUSY)
 	} else if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
+	}
+	before, err := ctl.baud()
+	if err != nil {
+		return nil, err
 	}
 	mode := &serial.Mode{BaudRate: opts.Baud}
 	if err := lines.apply(ctl); err != nil {
@@ -121,7 +135,7 @@ func take(path string, st *unix.Stat_t, lines modemLines, opts Options) (_ *Port
 		return nil, &OpenError{Path: path, Cause: CauseInvalid, Err: err, Hint: "another rate, 115200 for instance"}
 	}
 	return &Port{
-		name: path, lib: lib, ctl: ctl, in: in, lines: lines,
+		name: path, lib: lib, ctl: ctl, in: in, lines: lines, before: before,
 		readTimeout: opts.ReadTimeout, baud: baud, writeTimeout: writeTimeout,
 	}, nil
 }

@@ -58,11 +58,11 @@ func TestOpenErrors(t *testing.T) {
 		is    error
 		text  string
 	}{
-		{at("none"), Options{}, CauseAbsent, fs.ErrNotExist, "no such file or directory; try: plug the camera in, or list the ports with: ls -l /dev/serial/by-id"},
+		{at("none"), Options{}, CauseAbsent, fs.ErrNotExist, "no such file or directory; try: plug the camera in, or list the ports with: camgw ports"},
 		{at("file") + "/none", Options{}, CauseAbsent, unix.ENOTDIR, "there is no device behind it (not a directory); try: " + hintPlugIn},
 		{at("cam.tty"), Options{}, CauseAbsent, fs.ErrNotExist, "it is a link to /dev/pts/none, which does not exist; try: " + hintPlugIn},
 		{at("loop"), Options{}, CauseOther, unix.ELOOP, "too many levels of symbolic links; try: " + hintReplug},
-		{at("file"), Options{}, CauseNotTTY, unix.ENOTTY, "not a serial port (it is a regular file); try: a port listed by: ls -l /dev/serial/by-id /dev/ttyAMA* /dev/ttyACM* /dev/ttyUSB*"},
+		{at("file"), Options{}, CauseNotTTY, unix.ENOTTY, "not a serial port (it is a regular file); try: a port listed by: camgw ports"},
 		{dir, Options{}, CauseNotTTY, unix.ENOTTY, "not a serial port (it is a directory); try: "},
 		{at("fifo"), Options{}, CauseNotTTY, unix.ENOTTY, "not a serial port (it is a named pipe); try: "},
 		{"/dev/null", Options{}, CauseNotTTY, unix.ENOTTY, "not a serial port (it is a mem device); try: "},

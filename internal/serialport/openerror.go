@@ -70,7 +70,8 @@ func (w *worded) Error() string { return w.text }
 func (w *worded) Unwrap() error { return w.err }
 
 const (
-	hintPlugIn = "plug the camera in, or list the ports with: ls -l /dev/serial/by-id"
+	hintPlugIn = "plug the camera in, or list the ports with: camgw ports"
+	hintPorts  = "a port listed by: camgw ports"
 	hintReplug = "unplug the camera and plug it in again"
 	hintFiles  = "a higher open file limit (LimitNOFILE= of the service, ulimit -n), or fewer viewers"
 )
@@ -92,7 +93,7 @@ func notTTY(path, kind string) *OpenError {
 		Path:  path,
 		Cause: CauseNotTTY,
 		Err:   &worded{fmt.Sprintf("not a serial port (it is a %s)", kind), unix.ENOTTY},
-		Hint:  "a port listed by: ls -l /dev/serial/by-id /dev/ttyAMA* /dev/ttyACM* /dev/ttyUSB*",
+		Hint:  hintPorts,
 	}
 }
 

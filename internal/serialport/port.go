@@ -33,6 +33,8 @@ type Options struct {
 	Baud int
 	// ReadTimeout bounds the wait of one Read; 0 means DefaultReadTimeout.
 	ReadTimeout time.Duration
+	// Machine is where ports are looked for; the zero value is this machine.
+	Machine Machine
 	// Logger gets what an operator may want to know of the opening; nil discards it.
 	Logger *slog.Logger
 }
@@ -65,6 +67,7 @@ type Port struct {
 	in    *input // owns ctl
 	lines modemLines
 
+	before       int // rate before Open set one
 	readTimeout  time.Duration
 	baud         int       // true rate, as the driver told
 	idleAt       time.Time // when the last byte written will have left the wire
@@ -74,6 +77,10 @@ type Port struct {
 
 // Name returns the path that Open was given. It may be called from any goroutine.
 func (p *Port) Name() string { return p.name }
+
+// RateBefore returns the rate that the line had when Open found it: on a tty that has been plugged in all the time, the one its last
+// user left.
+func (p *Port) RateBefore() int { return p.before }
 
 // Read waits for at least one byte and returns what has arrived. The error is [os.ErrDeadlineExceeded] when
 // nothing came within the read timeout, [io.EOF] once the device is gone, and [os.ErrClosed] after Close.

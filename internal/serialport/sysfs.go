@@ -16,6 +16,17 @@ type Identity struct {
 	VID, PID string // four hex digits in lower case; empty when not on USB
 	Driver   string // of the kernel, such as ch341-uart or cdc_acm
 	Serial   string // of the USB device; many adapters have none, or all the same
+
+	USBPath   string // where on USB: bus, and the ports from hub to hub, such as 1-1.2; empty when not on USB
+	Interface string // of the USB device, such as 1.0
+
+	product string // in the words of the USB device
+}
+
+// tinyUSB reports whether this is Espressif's USB stack in firmware. Its own numbers are 303a:4xxx; 303a:1001 is the
+// USB-Serial-JTAG block of the chip.
+func (id Identity) tinyUSB() bool {
+	return id.VID == "303a" && len(id.PID) == 4 && id.PID[0] == '4'
 }
 
 // Describe returns the identity of the tty at path. It is empty for a pty and for a path that is no device.
@@ -29,7 +40,12 @@ func Describe(path string) Identity {
 }
 
 func identify(root string, rdev uint64) Identity {
-	dir, err := filepath.EvalSymlinks(filepath.Join(deviceDir(root, rdev), "device"))
+	return identifyDir(deviceDir(root, rdev))
+}
+
+// identifyDir returns the identity of the tty that a folder of sysfs is about.
+func identifyDir(tty string) Identity {
+	dir, err := filepath.EvalSymlinks(filepath.Join(tty, "device"))
 	if err != nil {
 		return Identity{}
 	}
@@ -41,7 +57,13 @@ func identify(root string, rdev uint64) Identity {
 	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if vid := attribute(dir, "idVendor"); vid != "" {
 			id.VID, id.PID, id.Serial = strings.ToLower(vid), strings.ToLower(attribute(dir, "idProduct")), attribute(dir, "serial")
+			id.product = attribute(dir, "product")
+			id.USBPath = filepath.Base(dir)
 			break
+		}
+		// A USB interface is called after its device: 1-1.2:1.0.
+		if _, number, ok := strings.Cut(filepath.Base(dir), ":"); ok && usbPath.MatchString(filepath.Base(dir)) {
+			id.Interface = number
 		}
 	}
 	return id

@@ -63,7 +63,7 @@ func TestIdentify(t *testing.T) {
 				"devices/usb1/1-1/1-1:1.0/ttyUSB0/tty/ttyUSB0/device": "devices/usb1/1-1/1-1:1.0/ttyUSB0",
 				"devices/usb1/1-1/1-1:1.0/ttyUSB0/driver":             "bus/usb-serial/drivers/ch341-uart",
 			},
-			want:  Identity{VID: "1a86", PID: "7523", Driver: "ch341-uart"},
+			want:  Identity{VID: "1a86", PID: "7523", Driver: "ch341-uart", USBPath: "1-1", Interface: "1.0"},
 			lines: modemLines{lower: dropBoth},
 		},
 		{
@@ -78,7 +78,7 @@ func TestIdentify(t *testing.T) {
 				"devices/usb1/1-2/1-2:1.0/tty/ttyACM3/device": "devices/usb1/1-2/1-2:1.0",
 				"devices/usb1/1-2/1-2:1.0/driver":             "bus/usb/drivers/cdc_acm",
 			},
-			want:  Identity{VID: "303a", PID: "4001", Driver: "cdc_acm", Serial: "a0b1c2"},
+			want:  Identity{VID: "303a", PID: "4001", Driver: "cdc_acm", Serial: "a0b1c2", USBPath: "1-2", Interface: "1.0"},
 			lines: modemLines{lower: unix.TIOCM_RTS, raise: unix.TIOCM_DTR},
 		},
 		{
@@ -93,7 +93,7 @@ func TestIdentify(t *testing.T) {
 				"devices/usb1/1-3/1-3:1.0/tty/ttyACM0/device": "devices/usb1/1-3/1-3:1.0",
 				"devices/usb1/1-3/1-3:1.0/driver":             "bus/usb/drivers/cdc_acm",
 			},
-			want:  Identity{VID: "303a", PID: "1001", Driver: "cdc_acm", Serial: "24:6F:28:00:00:01"},
+			want:  Identity{VID: "303a", PID: "1001", Driver: "cdc_acm", Serial: "24:6F:28:00:00:01", USBPath: "1-3", Interface: "1.0"},
 			lines: modemLines{lower: dropBoth},
 		},
 		{
