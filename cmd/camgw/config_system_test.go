@@ -148,6 +148,12 @@ func TestReloadUnderViewers(t *testing.T) {
 	}
 	yard.more(t, 10)
 
+	// A changed camera is opened anew, and its viewers wait for it.
+	file.write(t, camera("door", first)+camera("yard", second)+"baud = 921600\n")
+	d.reload(t, `msg="configuration reloaded" added=[] changed=[yard] removed=[] unchanged=[door]`)
+	within(t, 15*time.Second, "the second camera at its new rate", func() bool { return d.cameras(t)[1].Baud == 921600 })
+	yard.more(t, 20)
+
 	file.write(t, camera("door", first)+"[limits]\nmax_viewers = 1\n")
 	d.reload(t, `msg="configuration reloaded" added=[] changed=[] removed=[yard] unchanged=[door]`)
 	<-yard.done

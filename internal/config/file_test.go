@@ -224,6 +224,84 @@ func TestWholeFile(t *testing.T) {
 	}
 }
 
+// TestEditors: what Windows' editors put into a file changes nothing of it, nor of the lines.
+func TestEditors(t *testing.T) {
+	a, err := fromFile(wholeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := fromFile("\ufeff" + strings.ReplaceAll(wholeFile, "\n", "\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(a.Config, b.Config) || a.Show(true) != b.Show(true) {
+		t.Errorf("%+v\n%+v", a.Config, b.Config)
+	}
+	_, err = fromFile("\ufeff[http]\r\nlisten = localhost\r\n")
+	if want := `camgw.toml:2: listen: a text must stand in quotes; try: listen = "localhost"`; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// TestOrigins: each line says where its value comes from.
+func TestOrigins(t *testing.T) {
+	l := layers(t, wholeFile, map[string]string{"CAMGW_DELIVERY_MODE": "lockstep", "CAMGW_DEFAULTS_SETTINGS": "size=UXGA"},
+		func(f *Flags) { f.MaxViewers, f.Sets = 5, []string{"door:hmirror=true"} }, "max-viewers", "set")
+	const want = `[http]
+listen = "127.0.0.1:9000"           # camgw.toml:3
+webserver_stream_listen = "[::1]:81" # camgw.toml:4
+allow_get_control = true            # camgw.toml:5
+insecure_no_auth = true             # camgw.toml:6
+
+[delivery]
+mode = "lockstep"                   # CAMGW_DELIVERY_MODE
+max_fps = 12.5                      # camgw.toml:9
+lockstep_timeout = "500ms"          # camgw.toml:10
+all_patience = "1m"                 # camgw.toml:11
+all_buffer = "131072"               # camgw.toml:12
+
+[limits]
+max_viewers = 5                     # --max-viewers
+max_viewers_per_camera = 8          # camgw.toml:15
+max_viewers_per_address = 7         # camgw.toml:16
+
+[defaults]
+baud = 921600                       # camgw.toml:18
+
+[[camera]]
+name = "door"                       # camgw.toml:21
+port = "/dev/ttyUSB0"               # camgw.toml:22
+baud = 921600                       # camgw.toml:18
+settings.hmirror = "true"           # --set
+settings.size = "UXGA"              # CAMGW_DEFAULTS_SETTINGS
+settings.target_fps = "12.5"        # camgw.toml:19
+settings.vflip = "true"             # camgw.toml:19
+settings.quality = "auto"           # camgw.toml:24
+
+[[camera]]
+name = "cam2"                       # default
+port = "tcp://10.0.0.7:4000"        # camgw.toml:26
+baud = 0                            # camgw.toml:27
+settings.size = "UXGA"              # CAMGW_DEFAULTS_SETTINGS
+settings.quality = "12"             # camgw.toml:19
+settings.target_fps = "12.5"        # camgw.toml:19
+settings.vflip = "true"             # camgw.toml:19
+
+[[camera]]
+name = "cam3"                       # default
+port = "sim:fps=5"                  # camgw.toml:29
+baud = 921600                       # camgw.toml:18
+settings.quality = "12"             # camgw.toml:19
+settings.target_fps = "12.5"        # camgw.toml:19
+settings.vflip = "true"             # camgw.toml:19
+settings.size = "VGA"               # camgw.toml:30
+`
+	squeeze := func(s string) string { return regexp.MustCompile(` +#`).ReplaceAllString(s, " #") }
+	if got := l.Show(true); squeeze(got) != squeeze(want) {
+		t.Errorf("%s", got)
+	}
+}
+
 // TestShowMeansTheSame: what is shown is a file that makes the same configuration.
 func TestShowMeansTheSame(t *testing.T) {
 	first, err := fromFile(wholeFile)
@@ -366,9 +444,11 @@ func TestMistakesInEnvironment(t *testing.T) {
 // TestUnknownVariables: they are told and do no harm; Kubernetes makes some for every service.
 func TestUnknownVariables(t *testing.T) {
 	l := layers(t, "", map[string]string{
-		"CAMGW_HTTP_LISTN": "x", "CAMGW_SERVICE_HOST": "10.0.0.1", "CAMGW_CONFIG": "", "CAMGW_CAMERAS": "/dev/a", "PATH": "/bin", "CAMGW_LIMITS_MAX_VIEWERS": "",
+		"CAMGW_HTTP_LISTN": "x", "CAMGW_SERVICE_HOST": "10.0.0.1", "CAMGW_SET": "x", "CAMGW_PORT": "x", "CAMGW_MAX_FPS": "3", "CAMGW_CONFIG": "", "CAMGW_CAMERAS": "/dev/a", "PATH": "/bin", "CAMGW_LIMITS_MAX_VIEWERS": "",
 	}, nil)
-	want := []string{"CAMGW_HTTP_LISTN: there is no such variable; try: CAMGW_HTTP_LISTEN", "CAMGW_SERVICE_HOST: there is no such variable"}
+	want := []string{"CAMGW_HTTP_LISTN: there is no such variable; try: CAMGW_HTTP_LISTEN",
+		"CAMGW_MAX_FPS: there is no such variable; try: CAMGW_DELIVERY_MAX_FPS", "CAMGW_PORT: there is no such variable; try: CAMGW_CAMERAS",
+		"CAMGW_SERVICE_HOST: there is no such variable", "CAMGW_SET: there is no such variable; try: CAMGW_DEFAULTS_SETTINGS"}
 	if !slices.Equal(l.Warnings, want) {
 		t.Errorf("got  %q\nwant %q", l.Warnings, want)
 	}

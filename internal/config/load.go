@@ -551,6 +551,15 @@ func unknownVariables(names []string, keys []key) (warnings []string) {
 		if near := Nearest(name, lower); near != "" {
 			e.Try = strings.ToUpper(near)
 		}
+		short := strings.ToLower(strings.TrimPrefix(name, Prefix))
+		for _, k := range keys {
+			if k.name == short || k.flag != "" && strings.ReplaceAll(k.flag, "-", "_") == short {
+				e.Try = k.variable()
+			}
+		}
+		if short == "port" || short == "ports" || short == "camera" {
+			e.Try = CamerasVariable
+		}
 		warnings = append(warnings, e.Error())
 	}
 	return warnings

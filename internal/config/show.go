@@ -31,7 +31,7 @@ func (l *Loaded) Show(origins bool) string {
 			add(k.name+" = "+literal(v), f.origin(k))
 		}
 	}
-	for _, c := range l.Cameras {
+	for i, c := range l.Cameras {
 		add("", "")
 		add("[["+cameraTable+"]]", "")
 		from := c.Given
@@ -43,12 +43,18 @@ func (l *Loaded) Show(origins bool) string {
 		default:
 			from = "--port"
 		}
-		add("name = "+literal(c.ID), from)
-		add("port = "+literal(c.Port), from)
-		baud := from
-		if c.Baud == f.Baud {
-			baud = f.origin(keyOf("defaults.baud"))
+		name, baud := from, f.origin(keyOf("defaults.baud"))
+		if len(f.written) > 0 { // then they are these
+			w := f.written[i]
+			if name = w.nameAt; w.name == "" {
+				name = "default"
+			}
+			if w.baud >= 0 {
+				baud = w.baudAt
+			}
 		}
+		add("name = "+literal(c.ID), name)
+		add("port = "+literal(c.Port), from)
 		add(fmt.Sprintf("baud = %d", c.Baud), baud)
 		for _, s := range c.Settings {
 			from := s.Given

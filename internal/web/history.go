@@ -34,7 +34,20 @@ func (r reading) since(base reading, counter func(reading) uint64) float64 {
 	if seconds <= 0 {
 		return 0
 	}
-	return float64(counter(r)-counter(base)) / seconds
+	return float64(increase(counter(r), counter(base))) / seconds
+}
+
+// increase is what a counter has grown by; 0 if it has begun anew.
+func increase(now, before uint64) uint64 {
+	if now < before {
+		return 0
+	}
+	return now - before
+}
+
+// anew tells whether the counters have begun anew since: another camera stands behind the hub.
+func (r reading) anew(before reading) bool {
+	return r.link < before.link || r.damaged < before.damaged || r.skipped < before.skipped || r.errors < before.errors
 }
 
 // conditions are what a link's health depends on. A change begins its judgement anew.
@@ -110,8 +123,8 @@ func (m *meter) measure(st *Status, now reading, under conditions) {
 	p := performance{
 		carried: now.since(base, func(r reading) uint64 { return r.published }),
 		skipped: now.since(base, func(r reading) uint64 { return r.skipped }),
-		damaged: now.damaged - base.damaged,
-		whole:   now.published - base.published,
+		damaged: increase(now.damaged, base.damaged),
+		whole:   increase(now.published, base.published),
 		asked:   under.asked,
 		use:     st.Link.Use,
 	}
@@ -135,6 +148,9 @@ func (m *meter) add(st *Status, now reading, under conditions) {
 	defer m.mu.Unlock()
 	if under != m.under {
 		m.under, m.steady = under, now.at
+	}
+	if n := len(m.readings); n > 0 && now.anew(m.readings[n-1]) {
+		m.readings, m.steady = nil, now.at // what was before says nothing about what comes
 	}
 	s := sample{
 		columnFPS: float32(st.FPS), columnAge: unknown(nil), columnBytes: float32(st.BytesPerSecond), columnUse: unknown(st.Link.Use),

@@ -91,6 +91,36 @@ func TestHistory(t *testing.T) {
 	})
 }
 
+// TestCountersThatBeginAnew: a camera that was exchanged for another counts from 0, and nobody takes that for eighteen trillion.
+func TestCountersThatBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "door")
+		st := Status{State: Streaming, Baud: 1e6}
+		time.Sleep(50 * time.Millisecond) // not at the instants of the samples
+		for i := range 16 {
+			if i == 8 {
+				st.LinkBytes, st.Errors.Checksum = 0, 0
+			}
+			st.LinkBytes += 10000
+			st.Errors.Checksum += 5
+			r.cameras[0].set(st)
+			time.Sleep(900 * time.Millisecond)
+			if now := r.status("door"); now.Link.Use != nil && *now.Link.Use > 0.11 {
+				t.Errorf("second %d: use %v", i, *now.Link.Use)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		for i, n := range r.history("door").Columns["errors"] {
+			if n != nil && *n != 5 || n == nil && i != 0 && i != 9 {
+				t.Errorf("sample %d has errors %v", i, n)
+			}
+		}
+		if now := r.status("door"); now.Link.Use == nil || *now.Link.Use < 0.09 {
+			t.Errorf("%+v", now.Link)
+		}
+	})
+}
+
 func TestHealth(t *testing.T) {
 	full, half := 0.9, 0.3
 	for name, tt := range map[string]struct {
