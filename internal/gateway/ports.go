@@ -16,22 +16,25 @@ import (
 // opener returns how a camera's port is opened.
 func opener(c config.Camera, log *slog.Logger) (camera.OpenFunc, error) {
 	opts := serialport.Options{Logger: log.With("camera", c.ID)}
+	mistake := func(err error, try string) error {
+		return &config.Error{What: cmp.Or(c.Given, "--port "+c.Port), Why: err.Error(), Try: try, Origin: c.Origin}
+	}
 	switch c.Kind {
 	case config.Simulated:
 		simOpts, err := simcam.ParseOptions(c.Address)
 		if err != nil {
-			return nil, &config.Error{What: cmp.Or(c.Given, "--port "+c.Port), Why: err.Error(), Origin: c.Origin}
+			return nil, mistake(err, "")
 		}
 		device := simcam.New(simOpts)
 		return func(ctx context.Context) (camera.Port, error) { return port(device.Open(ctx)) }, nil
 	case config.Replay:
 		tapeOpts, err := tape.ParseOptions(c.Address)
 		if err != nil {
-			return nil, &config.Error{What: "--port " + c.Port, Why: err.Error()}
+			return nil, mistake(err, "")
 		}
 		player, err := tape.NewPlayer(tapeOpts)
 		if err != nil {
-			return nil, &config.Error{What: "--port " + c.Port, Why: err.Error()}
+			return nil, mistake(err, "")
 		}
 		return func(ctx context.Context) (camera.Port, error) { return port(player.Open(ctx)) }, nil
 	case config.TCP:
@@ -40,7 +43,7 @@ func opener(c config.Camera, log *slog.Logger) (camera.OpenFunc, error) {
 		}, nil
 	default:
 		if err := serialport.CheckName(c.Address); err != nil {
-			return nil, &config.Error{What: "--port " + c.Port, Why: err.Error(), Try: "a name listed by: camgw ports"}
+			return nil, mistake(err, "a name listed by: camgw ports")
 		}
 		return func(context.Context) (camera.Port, error) {
 			return port(serialport.Open(c.Address, opts))
