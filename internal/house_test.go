@@ -23,7 +23,7 @@ var rules = map[string]struct {
 	never []string // others it must not import; a trailing slash means everything below
 	std   bool     // nothing but the standard library beside them
 }{
-	"cmd/camgw":           {ours: []string{"internal/config", "internal/gateway"}},
+	"cmd/camgw":           {ours: []string{"internal/config", "internal/gateway", "internal/systemd"}},
 	"internal/camlink":    {never: []string{"time", "log", "log/slog", "net", "os"}, std: true},
 	"internal/serialport": {},
 	"internal/fanout":     {never: []string{"net/http", "github.com/prometheus/", "go.bug.st/", "log/slog"}, std: true},
@@ -32,10 +32,11 @@ var rules = map[string]struct {
 	"internal/web": {ours: []string{"internal/fanout"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/metrics": {ours: []string{"internal/camera", "internal/fanout", "internal/web"},
 		never: []string{"go.bug.st/", "github.com/spf13/"}},
-	"internal/config": {never: []string{"os"}, std: true}, // of time the types alone: TestConfigReadsNoClock
-	"internal/simcam": {ours: []string{"internal/camlink"}, never: []string{"net/http", "github.com/prometheus/", "go.bug.st/"}},
+	"internal/config":  {never: []string{"os"}, std: true}, // of time the types alone: TestConfigReadsNoClock
+	"internal/simcam":  {ours: []string{"internal/camlink"}, never: []string{"net/http", "github.com/prometheus/", "go.bug.st/"}},
+	"internal/systemd": {never: []string{"net/http", "github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/gateway": {ours: []string{"internal/camera", "internal/camlink", "internal/config", "internal/fanout",
-		"internal/metrics", "internal/serialport", "internal/simcam", "internal/web"}, never: []string{"github.com/spf13/"}},
+		"internal/metrics", "internal/serialport", "internal/simcam", "internal/systemd", "internal/web"}, never: []string{"github.com/spf13/"}},
 	"internal/serialport/ptytest": {},
 	"internal/bench":              {ours: []string{"internal/camlink"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/bench/fanout":       {ours: []string{"internal/bench"}, std: true},
@@ -47,6 +48,7 @@ var only = map[string]string{
 	"go.bug.st/serial":             "internal/serialport",
 	"github.com/spf13/cobra":       "cmd/camgw",
 	"github.com/prometheus/client": "internal/metrics",
+	"github.com/coreos/go-systemd": "internal/systemd",
 }
 
 type pkg struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/camgw/camgw/internal/config"
 	"github.com/camgw/camgw/internal/gateway"
+	"github.com/camgw/camgw/internal/systemd"
 )
 
 func serveCommand() *cobra.Command {
@@ -79,11 +80,18 @@ func serve(cmd *cobra.Command, f config.Flags, ready func(net.Addr)) error {
 	if err != nil {
 		return err
 	}
+	inherited, err := systemd.Inherited()
+	if err != nil {
+		return err
+	}
 	b := readBuild()
+	log := slog.New(systemd.NewHandler(cmd.ErrOrStderr(), nil))
 	return gateway.Run(cmd.Context(), cfg, gateway.Options{
-		Logger:   slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
-		Version:  b.Version,
-		Revision: b.Revision,
-		Ready:    ready,
+		Logger:    log,
+		Version:   b.Version,
+		Revision:  b.Revision,
+		Ready:     ready,
+		Notifier:  systemd.NewNotifier(log),
+		Inherited: inherited,
 	})
 }

@@ -121,6 +121,7 @@ func (s *session) pump(until time.Time) error {
 		return err
 	}
 	n, err := s.port.Read(s.dec.Room())
+	s.beats.Add(1)
 	now := time.Now()
 	if n > 0 {
 		s.dec.Fed(n)

@@ -56,6 +56,8 @@ type Config struct {
 	MaxViewers   int
 	Cameras      []Camera // at least one; ids are unique
 
+	InsecureNoAuth bool // addresses that others reach are allowed
+
 	Delivery        Delivery
 	AllowGetControl bool // /control changes settings by GET too
 }
@@ -115,7 +117,7 @@ func (e *Error) Error() string {
 
 // Config checks the flags. All mistakes are told at once.
 func (f Flags) Config() (Config, error) {
-	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl}
+	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl, InsecureNoAuth: f.InsecureNoAuth}
 	errs := []error{f.checkListen("--listen", f.Listen, DefaultListen), f.checkLimits()}
 	if f.StreamListen != "" {
 		errs = append(errs, f.checkListen("--webserver-stream-listen", f.StreamListen, "127.0.0.1:81"))

@@ -6,10 +6,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"github.com/camgw/camgw/internal/fanout"
 	"github.com/camgw/camgw/internal/metrics"
 	"github.com/camgw/camgw/internal/serialport"
+	"github.com/camgw/camgw/internal/systemd"
 	"github.com/camgw/camgw/internal/web"
 )
 
@@ -29,6 +28,12 @@ type Options struct {
 	// Ready is called once, when requests are being answered, with the
 	// address of the listener. It may be nil.
 	Ready func(addr net.Addr)
+
+	// Notifier is told how the gateway is doing; nil: nobody is.
+	Notifier *systemd.Notifier
+
+	// Inherited sockets are served in place of the addresses in the configuration. Run closes them.
+	Inherited systemd.Listeners
 }
 
 // shutdownLimit is when Run gives up waiting for what does not end.
@@ -37,6 +42,7 @@ const shutdownLimit = 5 * time.Second
 // Run serves until ctx ends. Configuration mistakes (a *config.Error) and a busy listen
 // address are errors at once; a missing camera never is.
 func Run(ctx context.Context, cfg config.Config, o Options) error {
+	defer o.Inherited.Close()
 	g, err := build(cfg, o)
 	if err != nil {
 		return err
@@ -45,32 +51,18 @@ func Run(ctx context.Context, cfg config.Config, o Options) error {
 	if err := serialport.Reserve(g.serialPorts); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", cfg.Listen)
+	on, err := listen(cfg, o.Inherited)
 	if err != nil {
-		return listenError("--listen", cfg.Listen, err)
+		return err
 	}
-	var streams net.Listener
-	if cfg.StreamListen != "" {
-		if streams, err = net.Listen("tcp", cfg.StreamListen); err != nil {
-			return errors.Join(listenError("--webserver-stream-listen", cfg.StreamListen, err), listener.Close())
-		}
-	}
-	return g.run(ctx, listener, streams, o)
-}
-
-func listenError(flag, addr string, err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op.Err
-	}
-	text := strings.TrimPrefix(err.Error(), "bind: ")
-	return fmt.Errorf("listen on %s: %s; try: another address with %s, or find who has it with: ss -ltnp", addr, text, flag)
+	return g.run(ctx, on, o)
 }
 
 // gateway is everything that runs.
 type gateway struct {
 	log         *slog.Logger
 	cameras     []*camera.Camera
+	watched     []watched
 	server      *web.Server
 	serialPorts int
 }
@@ -98,6 +90,7 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 			ID: cc.ID, Port: cc.Port, Open: open, Hub: hub, Baud: cc.Baud, Settings: settings[cc.ID], Logger: o.Logger,
 		})
 		g.cameras = append(g.cameras, cam)
+		g.watched = append(g.watched, watched{cc.ID, cam, hub})
 		views = append(views, web.Camera{
 			ID: cc.ID, Hub: hub, Controls: controls{cam},
 			Status: func() web.Status { return webStatus(cc.Port, cam) },
@@ -127,8 +120,8 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 }
 
 // run starts everything and ends it in this order: viewers first, so that they get whole
-// pictures to the last; then cameras, which tell their devices good-bye and close their ports. streams may be nil.
-func (g *gateway) run(ctx context.Context, listener, streams net.Listener, o Options) error {
+// pictures to the last; then cameras, which tell their devices good-bye and close their ports.
+func (g *gateway) run(ctx context.Context, on systemd.Listeners, o Options) error {
 	serverCtx, stopServer := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServer()
 	cameraCtx, stopCameras := context.WithCancel(context.WithoutCancel(ctx))
@@ -140,19 +133,24 @@ func (g *gateway) run(ctx context.Context, listener, streams net.Listener, o Opt
 			_ = cam.Run(cameraCtx) // nil by its contract
 		})
 	}
-	serving := 1
-	served := make(chan error, 2)
-	go func() { served <- g.server.Serve(serverCtx, listener) }()
-	if streams != nil {
-		serving++
-		go func() { served <- g.server.ServeStreamOnly(serverCtx, streams) }()
-		g.log.Info("serving /stream alone", "address", streams.Addr().String())
+	serving := len(on.HTTP) + len(on.Streams)
+	served := make(chan error, serving)
+	for _, l := range on.HTTP {
+		go func() { served <- g.server.Serve(serverCtx, l) }()
+	}
+	for _, l := range on.Streams {
+		go func() { served <- g.server.ServeStreamOnly(serverCtx, l) }()
+		g.log.Info("serving /stream alone", "address", l.Addr().String())
 	}
 
-	g.log.Info("serving", "address", listener.Addr().String(), "cameras", len(g.cameras))
-	if o.Ready != nil {
-		o.Ready(listener.Addr())
+	for _, l := range on.HTTP {
+		g.log.Info("serving", "address", l.Addr().String(), "cameras", len(g.cameras))
 	}
+	if o.Ready != nil {
+		o.Ready(on.HTTP[0].Addr())
+	}
+	o.Notifier.Ready()
+	stopSupervising := g.supervise(ctx, o.Notifier)
 
 	var failure error
 	select {
@@ -161,6 +159,8 @@ func (g *gateway) run(ctx context.Context, listener, streams net.Listener, o Opt
 	case failure = <-served:
 		serving--
 	}
+	stopSupervising()
+	o.Notifier.Stopping()
 	stopServer()
 	for range serving {
 		failure = errors.Join(failure, <-served) // bounded by Serve
