@@ -22,6 +22,23 @@ help: ## list the targets
 build: ## build bin/camgw
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/camgw ./cmd/camgw
 
+NFPM_VERSION := v2.45.2
+NFPM := bin/tools/nfpm-$(NFPM_VERSION)
+
+$(NFPM):
+	@mkdir -p $(@D)
+	GOBIN=$(abspath $(@D)) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	@mv $(@D)/nfpm $@
+
+.PHONY: package
+package: $(NFPM) ## build Debian packages and tarballs into bin/package; ARCHS="amd64 arm64 armhf"
+	@rm -rf bin/package
+	VERSION=$(VERSION) REVISION=$(REVISION) NFPM=$(NFPM) deploy/package/build.sh bin/package $(ARCHS)
+
+.PHONY: package-test
+package-test: package ## install, upgrade and purge the package in a Debian of its own, under its own systemd (root, network)
+	deploy/package/test.sh bin/package
+
 .PHONY: hostcam
 hostcam: need-build ## build bin/hostcam, the firmware's core behind a pty
 	@$(MAKE) -s --no-print-directory -C firmware/ports/posix

@@ -21,10 +21,10 @@ func TestBeats(t *testing.T) {
 		"linked":    {simcam.Options{USB: true}, nil, true},
 		"climbing":  {simcam.Options{GarbleAbove: 460800}, nil, true},
 		"no answer": {simcam.Options{Mute: true}, nil, true},
-		"absent":    {simcam.Options{}, func(o *camera.Options) {
+		"absent": {simcam.Options{}, func(o *camera.Options) {
 			o.Open = func(context.Context) (camera.Port, error) { return nil, brokenPort{camera.CauseAbsent} }
 		}, true},
-		"hangs":     {simcam.Options{USB: true, Hang: time.Second}, nil, false},
+		"hangs": {simcam.Options{USB: true, Hang: time.Second}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
