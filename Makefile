@@ -58,7 +58,7 @@ test: need-test check hostcam ## pass every test: Go, C, and the real programs t
 	$(GO) test -race -shuffle=on -timeout 15m ./...
 
 .PHONY: check
-check: need-test check-page ## formatting and static checks
+check: need-test check-page check-deploy ## formatting and static checks
 	@test -z "$$(gofmt -l cmd internal)" || { gofmt -d cmd internal; exit 1; }
 	$(GO) vet ./...
 	$(MAKE) -C firmware fmt-check
@@ -67,6 +67,10 @@ check: need-test check-page ## formatting and static checks
 .PHONY: check-page
 check-page: need-test ## types of the page's JavaScript
 	tsc -p internal/web/tsconfig.json
+
+.PHONY: check-deploy
+check-deploy: need-test ## unit, socket and install.sh against docs/operations.md
+	deploy/check.sh
 
 .PHONY: firmware
 firmware: ## build the firmware image for BOARD (ai_thinker, esp32s3_eye, ...), with ESP-IDF
@@ -131,4 +135,4 @@ need-build:
 	@.ci/need gcc make libc6-dev 'libjpeg62-turbo-dev|libjpeg-dev'
 
 need-test: need-build
-	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux procps node-typescript
+	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux procps node-typescript systemd
