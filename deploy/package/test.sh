@@ -55,7 +55,7 @@ done
 say "a bookworm"
 if [ ! -e "$cache/bookworm-$arch.tar" ]; then
 	mkdir -p "$cache"
-	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,udev,kmod,procps,libjpeg62-turbo bookworm "$root/base" >/dev/null
+	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,udev,kmod,procps,libjpeg62-turbo,umockdev bookworm "$root/base" >/dev/null
 	tar -C "$root/base" -cf "$cache/bookworm-$arch.tar.new" .
 	mv "$cache/bookworm-$arch.tar.new" "$cache/bookworm-$arch.tar"
 	rm -rf "$root/base"
@@ -93,6 +93,10 @@ inside systemd-analyze verify --man=no /usr/lib/systemd/system/camgw.service /us
 exposure=$(inside systemd-analyze security --no-pager camgw.service | sed -n 's/.*exposure level for camgw.service: \([0-9.]*\).*/\1/p')
 is "exposure" 1.5 "$exposure"
 inside bash -n /usr/share/bash-completion/completions/camgw
+
+say "names of ports, by the rules, on devices that umockdev makes up"
+cp deploy/udev/test.sh "$vm/usr/local/bin/udev-test"
+inside udev-test
 
 say "run, with a camera on a pty and a simulated one"
 inside install -d -o camgw -g camgw /run/test
@@ -203,16 +207,36 @@ inside journalctl -u camgw.service --output cat | grep 'simcam.(\*Line).Read' >/
 configure "$cameras" 30s
 inside systemctl restart camgw.service
 
-say "a mistake is not tried again"
-configure "--port nonsense://x" 30s
-inside systemctl restart camgw.service || true
-sleep 4
-is "state" "failed 0" "$(property ActiveState) $(property NRestarts)"
-inside journalctl -u camgw.service -p err --output cat | grep 'camgw: --port nonsense://x' >/dev/null || fail "the mistake is not in the journal as an error"
+say "a configuration that makes no sense is not tried again"
+if inside camgw serve --help | grep -e --config >/dev/null; then
+	echo 'nonsense = 1' >"$vm/etc/camgw/nonsense.toml"
+	configure "--config /etc/camgw/nonsense.toml" 30s
+	inside systemctl restart camgw.service || true
+	sleep 4
+	is "state" "failed 0 78" "$(property ActiveState) $(property NRestarts) $(property ExecMainStatus)"
+	inside journalctl -u camgw.service -p err --output cat | grep nonsense.toml >/dev/null || fail "the mistake is not in the journal as an error"
+	rm "$vm/etc/camgw/nonsense.toml"
+
+	say "reload"
+	printf '[[camera]]\nname = "yard"\nport = "sim:size=96x96"\n' >"$vm/etc/camgw/sim.toml"
+	chmod 644 "$vm/etc/camgw/sim.toml"
+	configure "--config /etc/camgw/sim.toml" 30s
+	inside systemctl restart camgw.service
+	soon 10 "status" status_is "1 of 1 cameras linked, 0 viewers"
+	before=$(pid)
+	printf '[[camera]]\nname = "attic"\nport = "sim:size=96x96"\n' >>"$vm/etc/camgw/sim.toml"
+	inside systemctl reload camgw.service
+	soon 10 "status after a reload" status_is "2 of 2 cameras linked, 0 viewers"
+	echo 'nonsense = 1' >>"$vm/etc/camgw/sim.toml"
+	inside systemctl reload camgw.service || true
+	sleep 2
+	is "after reloading nonsense" "active running $before 2 of 2 cameras linked, 0 viewers" \
+		"$(property ActiveState) $(property SubState) $(pid) $(property StatusText)"
+	rm "$vm/etc/camgw/sim.toml"
+fi
 
 say "socket activation"
 configure "$cameras" 30s
-inside systemctl reset-failed camgw.service
 inside systemctl stop camgw.service
 inside systemctl start camgw.socket
 is "before the first request" inactive "$(inside systemctl is-active camgw.service || true)"
