@@ -22,6 +22,23 @@ help: ## list the targets
 build: ## build bin/camgw
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/camgw ./cmd/camgw
 
+NFPM_VERSION := v2.45.2
+NFPM := bin/tools/nfpm-$(NFPM_VERSION)
+
+$(NFPM):
+	@mkdir -p $(@D)
+	GOBIN=$(abspath $(@D)) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	@mv $(@D)/nfpm $@
+
+.PHONY: package
+package: $(NFPM) ## build Debian packages and tarballs into bin/package; ARCHS="amd64 arm64 armhf"
+	@rm -rf bin/package
+	VERSION=$(VERSION) REVISION=$(REVISION) NFPM=$(NFPM) deploy/package/build.sh bin/package $(ARCHS)
+
+.PHONY: package-test
+package-test: package ## install, upgrade and purge the package in a Debian of its own, under its own systemd (root, network)
+	deploy/package/test.sh bin/package
+
 .PHONY: hostcam
 hostcam: need-build ## build bin/hostcam, the firmware's core behind a pty
 	@$(MAKE) -s --no-print-directory -C firmware/ports/posix
@@ -46,7 +63,7 @@ bin/tools/go2rtc: tools/go2rtc/go.mod tools/go2rtc/go.sum
 	cd tools/go2rtc && CGO_ENABLED=0 $(GO) build -o ../../$@ github.com/AlexxIT/go2rtc
 
 .PHONY: check
-check: need-test check-page ## formatting and static checks
+check: need-test check-page check-deploy ## formatting and static checks
 	@test -z "$$(gofmt -l cmd internal)" || { gofmt -d cmd internal; exit 1; }
 	$(GO) vet ./...
 	$(MAKE) -C firmware fmt-check
@@ -55,6 +72,10 @@ check: need-test check-page ## formatting and static checks
 .PHONY: check-page
 check-page: need-test ## types of the page's JavaScript
 	tsc -p internal/web/tsconfig.json
+
+.PHONY: check-deploy
+check-deploy: need-test ## unit, socket and install.sh against docs/operations.md
+	deploy/check.sh
 
 .PHONY: firmware
 firmware: ## build the firmware image for BOARD (ai_thinker, esp32s3_eye, ...), with ESP-IDF
@@ -119,6 +140,6 @@ need-build:
 	@.ci/need gcc make libc6-dev 'libjpeg62-turbo-dev|libjpeg-dev'
 
 need-test: need-build
-	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux procps node-typescript
+	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux procps node-typescript systemd
 	@.ci/need mpv vlc-bin vlc-plugin-base gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good python3-opencv wget motion nginx-light \
 		firefox-esr webkit2gtk-driver xvfb nodejs

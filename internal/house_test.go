@@ -23,7 +23,7 @@ var rules = map[string]struct {
 	never []string // others it must not import; a trailing slash means everything below
 	std   bool     // nothing but the standard library beside them
 }{
-	"cmd/camgw":           {ours: []string{"internal/config", "internal/gateway", "internal/serialport"}},
+	"cmd/camgw":           {ours: []string{"internal/config", "internal/gateway", "internal/serialport", "internal/systemd"}},
 	"internal/camlink":    {never: []string{"time", "log", "log/slog", "net", "os"}, std: true},
 	"internal/serialport": {},
 	"internal/fanout":     {never: []string{"net/http", "github.com/prometheus/", "go.bug.st/", "log/slog"}, std: true},
@@ -36,7 +36,8 @@ var rules = map[string]struct {
 	"internal/tape":   {std: true},
 	"internal/simcam": {ours: []string{"internal/camlink"}, never: []string{"net/http", "github.com/prometheus/", "go.bug.st/"}},
 	"internal/gateway": {ours: []string{"internal/camera", "internal/camlink", "internal/config", "internal/fanout",
-		"internal/metrics", "internal/serialport", "internal/simcam", "internal/tape", "internal/web"}, never: []string{"github.com/spf13/"}},
+		"internal/metrics", "internal/serialport", "internal/simcam", "internal/systemd", "internal/tape", "internal/web"}, never: []string{"github.com/spf13/"}},
+	"internal/systemd":            {never: []string{"net/http", "github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/serialport/ptytest": {},
 	"internal/bench":              {ours: []string{"internal/camlink"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/bench/fanout":       {ours: []string{"internal/bench"}, std: true},
@@ -49,6 +50,7 @@ var only = map[string]string{
 	"github.com/spf13/cobra":       "cmd/camgw",
 	"github.com/prometheus/client": "internal/metrics",
 	"github.com/pelletier/go-toml": "internal/config",
+	"github.com/coreos/go-systemd": "internal/systemd",
 }
 
 type pkg struct {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/camgw/camgw/internal/config"
+	"github.com/camgw/camgw/internal/systemd"
 )
 
 // Exit codes. docs/cli.md lists them for scripts.
@@ -54,8 +55,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	priority := ""
+	if systemd.Journal(stderr) {
+		priority = systemd.PriorityError
+	}
 	for _, e := range flatten(err) {
-		fmt.Fprintf(stderr, "camgw: %v\n", e)
+		fmt.Fprintf(stderr, "%scamgw: %v\n", priority, e)
 	}
 	_, usage := errors.AsType[usageError](err)
 	mistake, configured := false, false

@@ -12,6 +12,7 @@ import (
 
 	"github.com/camgw/camgw/internal/config"
 	"github.com/camgw/camgw/internal/gateway"
+	"github.com/camgw/camgw/internal/systemd"
 )
 
 func serveCommand() *cobra.Command {
@@ -92,7 +93,7 @@ func httpFlags(cmd *cobra.Command, f *config.Flags) {
 
 // serve runs the daemon with a configuration from a file; path "" is none.
 func serve(cmd *cobra.Command, source *configSource, path string, ready func(net.Addr)) error {
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	log := slog.New(systemd.NewHandler(cmd.ErrOrStderr(), nil))
 	// Without a file there is nothing to read again, and a hang-up means that the terminal is gone. With one, a signal that comes
 	// before it has been read is for what it said before, and must not end the process.
 	reloads := make(chan os.Signal, 1)
@@ -114,13 +115,19 @@ func serve(cmd *cobra.Command, source *configSource, path string, ready func(net
 	if path != "" {
 		log.Info("configuration read", "file", path)
 	}
+	inherited, err := systemd.Inherited()
+	if err != nil {
+		return err
+	}
 	b := readBuild()
 	return gateway.Run(cmd.Context(), cfg, gateway.Options{
-		Logger:   log,
-		Version:  b.Version,
-		Revision: b.Revision,
-		Ready:    ready,
-		Reloads:  reloads,
-		Load:     load,
+		Logger:    log,
+		Version:   b.Version,
+		Revision:  b.Revision,
+		Ready:     ready,
+		Reloads:   reloads,
+		Load:      load,
+		Notifier:  systemd.NewNotifier(log),
+		Inherited: inherited,
 	})
 }

@@ -220,6 +220,17 @@ var servingOn = regexp.MustCompile(`msg=serving address=(\S+)`)
 func startDaemon(t testing.TB, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{process: startProcess(t, programs.camgw, append([]string{"serve", "--config=", "--listen", "127.0.0.1:0"}, args...)...)}
+	d.awaitAddress(t)
+	t.Cleanup(func() {
+		if s := d.log.String(); strings.Contains(s, "DATA RACE") || strings.Contains(s, "panic:") {
+			t.Errorf("the daemon's log has a data race or a panic:\n%s", tail(s, 8000))
+		}
+	})
+	return d
+}
+
+func (d *daemon) awaitAddress(t testing.TB) {
+	t.Helper()
 	within(t, 10*time.Second, "the daemon's address", func() bool {
 		m := servingOn.FindStringSubmatch(d.log.String())
 		if m != nil {
@@ -227,12 +238,6 @@ func startDaemon(t testing.TB, args ...string) *daemon {
 		}
 		return m != nil
 	})
-	t.Cleanup(func() {
-		if s := d.log.String(); strings.Contains(s, "DATA RACE") || strings.Contains(s, "panic:") {
-			t.Errorf("the daemon's log has a data race or a panic:\n%s", tail(s, 8000))
-		}
-	})
-	return d
 }
 
 // cameraStatus are the fields of the API that the tests look at.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/camgw/camgw/internal/camlink"
@@ -62,6 +63,8 @@ type Camera struct {
 	lastPublished time.Time
 
 	requests chan configRequest // sent to with mu held, while reach is linked
+
+	beats atomic.Uint64 // written by the goroutine in Run
 
 	mu       sync.Mutex // guards what other goroutines read
 	snapshot Status
@@ -124,6 +127,10 @@ func (c *Camera) Stats() Stats {
 	return c.counters
 }
 
+// Beats changes while the goroutine in Run makes progress: every second at least, but while a port is being opened, which takes
+// what OpenFunc takes. It asks for no lock: who wants to know whether that goroutine hangs must not hang with it.
+func (c *Camera) Beats() uint64 { return c.beats.Load() }
+
 // How long Run waits before it opens a port again.
 const (
 	reopenFirst = 250 * time.Millisecond
@@ -134,6 +141,7 @@ const (
 func (c *Camera) Run(ctx context.Context) error {
 	backoff := reopenFirst
 	for ctx.Err() == nil {
+		c.beats.Add(1)
 		port, err := c.opts.Open(ctx)
 		if err != nil {
 			if ctx.Err() == nil {

@@ -149,6 +149,7 @@ func (s *session) pump(until time.Time) error {
 		return err
 	}
 	n, err := s.port.Read(s.dec.Room())
+	s.beats.Add(1)
 	now := s.now()
 	if s.tape != nil {
 		s.follow()

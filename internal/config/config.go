@@ -74,6 +74,8 @@ type Config struct {
 	MaxViewers   int
 	Cameras      []Camera // at least one; ids are unique
 
+	InsecureNoAuth bool // addresses that others reach are allowed
+
 	Delivery        Delivery
 	AllowGetControl bool // /control changes settings by GET too
 }
@@ -189,7 +191,7 @@ func (f *Flags) wrong(path string, v any, why, try string) *Error {
 }
 
 func (f *Flags) check() (Config, error) {
-	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl}
+	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl, InsecureNoAuth: f.InsecureNoAuth}
 	errs := []error{f.checkListen("http.listen", f.Listen, DefaultListen), f.checkLimits()}
 	if f.StreamListen != "" {
 		errs = append(errs, f.checkListen("http.webserver_stream_listen", f.StreamListen, "127.0.0.1:81"))

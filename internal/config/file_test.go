@@ -202,7 +202,7 @@ func TestWholeFile(t *testing.T) {
 		return all
 	}
 	want := Config{
-		Listen: "127.0.0.1:9000", StreamListen: "[::1]:81", MaxViewers: 9, AllowGetControl: true,
+		Listen: "127.0.0.1:9000", StreamListen: "[::1]:81", MaxViewers: 9, AllowGetControl: true, InsecureNoAuth: true,
 		Delivery: Delivery{8, 7, "all", 12.5, 500 * time.Millisecond, time.Minute, 131072},
 		Cameras: []Camera{
 			{ID: "door", Port: "/dev/ttyUSB0", Address: "/dev/ttyUSB0", Baud: 921600, Settings: settings("size", "SVGA", "target_fps", "12.5", "vflip", "true", "quality", "auto")},

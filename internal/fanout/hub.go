@@ -105,6 +105,18 @@ func (h *Hub) Viewers() int {
 	return int(h.viewers.Load())
 }
 
+// Pulse sends the goroutine that delivers frames round once more, and returns how often it has gone round: two calls some time
+// apart return different numbers unless it hangs. It rests while there is nobody to deliver to, and counts nothing then.
+func (h *Hub) Pulse() (turns uint64, resting bool) {
+	h.pump.mu.Lock()
+	defer h.pump.mu.Unlock()
+	if !h.pump.running {
+		return h.pump.turns.Load(), true
+	}
+	h.pump.nudge()
+	return h.pump.turns.Load(), false
+}
+
 // unlimited is the allowance while nobody wants every frame.
 const unlimited = 1 << 30
 

@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,7 +13,8 @@ import (
 // viewers belongs to one goroutine and needs no lock.
 type pump struct {
 	inbox
-	hub *Hub
+	hub   *Hub
+	turns atomic.Uint64 // written by the pump goroutine
 
 	// The pump goroutine's alone. They outlive it, and pass to the next one under inbox.mu.
 	viewers []*Viewer
@@ -54,6 +56,7 @@ func (p *pump) run() {
 			p.alarm = time.Time{}
 		}
 		p.turn(alarmed)
+		p.turns.Add(1)
 		if p.rest() {
 			return
 		}

@@ -5,17 +5,16 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/camgw/camgw/internal/config"
 	"github.com/camgw/camgw/internal/metrics"
 	"github.com/camgw/camgw/internal/serialport"
+	"github.com/camgw/camgw/internal/systemd"
 	"github.com/camgw/camgw/internal/web"
 )
 
@@ -33,6 +32,12 @@ type Options struct {
 	Reloads  <-chan os.Signal
 	Load     func() (config.Config, error)
 	Reloaded func(err error)
+
+	// Notifier is told how the gateway is doing; nil: nobody is.
+	Notifier *systemd.Notifier
+
+	// Inherited sockets are served in place of the addresses in the configuration. Run closes them.
+	Inherited systemd.Listeners
 }
 
 // shutdownLimit is when Run gives up waiting for what does not end.
@@ -41,6 +46,7 @@ const shutdownLimit = 5 * time.Second
 // Run serves until ctx ends. Configuration mistakes (a *config.Error) and a busy listen
 // address are errors at once; a missing camera never is.
 func Run(ctx context.Context, cfg config.Config, o Options) error {
+	defer o.Inherited.Close()
 	g, err := build(cfg, o)
 	if err != nil {
 		return err
@@ -49,26 +55,11 @@ func Run(ctx context.Context, cfg config.Config, o Options) error {
 	if err := serialport.Reserve(serialPorts(cfg.Cameras)); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", cfg.Listen)
+	on, err := listen(cfg, o.Inherited)
 	if err != nil {
-		return listenError("--listen", cfg.Listen, err)
+		return err
 	}
-	var streams net.Listener
-	if cfg.StreamListen != "" {
-		if streams, err = net.Listen("tcp", cfg.StreamListen); err != nil {
-			return errors.Join(listenError("--webserver-stream-listen", cfg.StreamListen, err), listener.Close())
-		}
-	}
-	return g.run(ctx, listener, streams, o)
-}
-
-func listenError(flag, addr string, err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op.Err
-	}
-	text := strings.TrimPrefix(err.Error(), "bind: ")
-	return fmt.Errorf("listen on %s: %s; try: another address with %s, or find who has it with: ss -ltnp", addr, text, flag)
+	return g.run(ctx, on, o)
 }
 
 // gateway is everything that runs.
@@ -113,8 +104,8 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 }
 
 // run starts everything and ends it in this order: viewers first, so that they get whole
-// pictures to the last; then cameras, which tell their devices good-bye and close their ports. streams may be nil.
-func (g *gateway) run(ctx context.Context, listener, streams net.Listener, o Options) error {
+// pictures to the last; then cameras, which tell their devices good-bye and close their ports.
+func (g *gateway) run(ctx context.Context, on systemd.Listeners, o Options) error {
 	serverCtx, stopServer := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServer()
 	cameraCtx, stopCameras := context.WithCancel(context.WithoutCancel(ctx))
@@ -124,19 +115,24 @@ func (g *gateway) run(ctx context.Context, listener, streams net.Listener, o Opt
 	for _, u := range g.units {
 		u.start(g.ctx)
 	}
-	serving := 1
-	served := make(chan error, 2)
-	go func() { served <- g.server.Serve(serverCtx, listener) }()
-	if streams != nil {
-		serving++
-		go func() { served <- g.server.ServeStreamOnly(serverCtx, streams) }()
-		g.log.Info("serving /stream alone", "address", streams.Addr().String())
+	serving := len(on.HTTP) + len(on.Streams)
+	served := make(chan error, serving)
+	for _, l := range on.HTTP {
+		go func() { served <- g.server.Serve(serverCtx, l) }()
+	}
+	for _, l := range on.Streams {
+		go func() { served <- g.server.ServeStreamOnly(serverCtx, l) }()
+		g.log.Info("serving /stream alone", "address", l.Addr().String())
 	}
 
-	g.log.Info("serving", "address", listener.Addr().String(), "cameras", len(g.units))
-	if o.Ready != nil {
-		o.Ready(listener.Addr())
+	for _, l := range on.HTTP {
+		g.log.Info("serving", "address", l.Addr().String(), "cameras", len(g.units))
 	}
+	if o.Ready != nil {
+		o.Ready(on.HTTP[0].Addr())
+	}
+	o.Notifier.Ready()
+	stopSupervising := g.supervise(ctx, o.Notifier)
 
 	var failure error
 	for running := true; running; {
@@ -148,12 +144,14 @@ func (g *gateway) run(ctx context.Context, listener, streams net.Listener, o Opt
 			serving--
 			running = false
 		case <-o.Reloads:
-			err := g.reload(o)
+			err := o.Notifier.Reload(func() error { return g.reload(o) })
 			if o.Reloaded != nil {
 				o.Reloaded(err)
 			}
 		}
 	}
+	stopSupervising()
+	o.Notifier.Stopping()
 	stopServer()
 	for range serving {
 		failure = errors.Join(failure, <-served) // bounded by Serve

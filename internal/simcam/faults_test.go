@@ -2,7 +2,11 @@ package simcam
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"math/rand/v2"
+	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -157,5 +161,39 @@ func TestMangle(t *testing.T) {
 		if m.Length != 0x7FFFFFFF {
 			t.Errorf("length %d", m.Length)
 		}
+	})
+}
+
+// A hang begins in time, ignores the read timeout, and ends with the line.
+func TestHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Options{USB: true, Hang: time.Second})
+		line, err := d.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		line.SetReadTimeout(100 * time.Millisecond)
+		begin := time.Now()
+		var worked atomic.Int64 // until Read returned last
+		done := make(chan error)
+		go func() {
+			b := make([]byte, 100)
+			for {
+				if _, err := line.Read(b); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+					done <- err
+					return
+				}
+				worked.Store(int64(time.Since(begin)))
+			}
+		}()
+		time.Sleep(time.Hour)
+		if worked := time.Duration(worked.Load()); worked < 900*time.Millisecond || worked > 1100*time.Millisecond {
+			t.Errorf("Read returned for %v", worked)
+		}
+		d.Unplug()
+		if err := <-done; err != io.EOF {
+			t.Errorf("error %v", err)
+		}
+		line.Close()
 	})
 }

@@ -29,6 +29,7 @@ type Line struct {
 	adapterMax int
 	wake       chan struct{} // to the device: bytes came, or room
 	ready      chan struct{} // to the reader: bytes came
+	hangs      time.Time     // Read never returns from then on; zero: it does
 	quit       chan struct{} // closed when the line ends
 	done       chan struct{} // closed when the device's goroutine has ended
 
@@ -66,6 +67,9 @@ func newLine(d *Device) *Line {
 		baud:       camlink.BaseBaud,
 	}
 	l.timer.Stop()
+	if d.opts.Hang > 0 {
+		l.hangs = time.Now().Add(d.opts.Hang)
+	}
 	return l
 }
 
@@ -74,6 +78,9 @@ func newLine(d *Device) *Line {
 func (l *Line) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
+	}
+	if !l.hangs.IsZero() && !time.Now().Before(l.hangs) {
+		<-l.quit
 	}
 	var expired <-chan time.Time
 	for {

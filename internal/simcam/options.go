@@ -43,6 +43,7 @@ type Options struct {
 	BootText           string        // said at every boot, at BaseBaud
 	Flip, Drop, Insert float64       // probability per byte from the device, 0 to 1
 	Stall, StallEvery  time.Duration // pauses of the line from the device, and the time between two; none if either is 0
+	Hang               time.Duration // so long after Open, Line.Read never returns, as with a driver that hangs; 0: it does
 	Seed               uint64        // of all of its randomness; 0 is a different one every time
 	ProtoMin, ProtoMax uint8         // what HELLO says of the versions it speaks; both 1 when 0
 	WireVersion        uint8         // the version in its packets; 1 when 0
@@ -134,6 +135,7 @@ var optionParsers = map[string]func(o *Options, value string) error{
 	"insert":       func(o *Options, v string) error { return parseFloat(v, 0, 1, &o.Insert) },
 	"stall":        func(o *Options, v string) error { return parseDuration(v, &o.Stall) },
 	"stall-every":  func(o *Options, v string) error { return parseDuration(v, &o.StallEvery) },
+	"hang":         func(o *Options, v string) error { return parseDuration(v, &o.Hang) },
 	"seed": func(o *Options, v string) error {
 		n, err := strconv.ParseUint(v, 10, 64)
 		if err != nil {

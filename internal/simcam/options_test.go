@@ -40,7 +40,7 @@ func TestParseOptions(t *testing.T) {
 }
 
 func TestParseOptionsErrors(t *testing.T) {
-	const there = "there are baud, board, drop, flip, fps, garble-above, insert, mac, mute, name, oneway, quality, seed, sensor, size, stall, stall-every"
+	const there = "there are baud, board, drop, flip, fps, garble-above, hang, insert, mac, mute, name, oneway, quality, seed, sensor, size, stall, stall-every"
 	tests := []struct{ spec, want string }{
 		{"fsp=15", `unknown option "fsp"; ` + there},
 		{"fps=15,", `unknown option ""; ` + there},
