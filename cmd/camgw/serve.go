@@ -39,6 +39,8 @@ stay connected.`,
 	cmd.Flags().StringArrayVar(&f.Ports, "port", nil, "camera to serve, [NAME=]PORT; may be given several times")
 	completePorts(cmd, "port")
 	cmd.Flags().IntVar(&f.Baud, "baud", 0, "line rate to use instead of negotiating the best one")
+	cmd.Flags().StringArrayVar(&f.RecoveryHook, "recovery-hook", nil,
+		"program that may recover a camera when all else has not, given again for each of its arguments; no shell is between")
 	deviceFlags(cmd, &f)
 	httpFlags(cmd, &f)
 	return cmd

@@ -37,6 +37,8 @@ type Flags struct {
 	MaxViewers     int
 	InsecureNoAuth bool
 
+	RecoveryHook []string // program and arguments; empty: none
+
 	Sets            []string // KEY=VALUE or NAME:KEY=VALUE
 	AllowGetControl bool
 
@@ -55,6 +57,8 @@ type Config struct {
 	StreamListen string // "": none
 	MaxViewers   int
 	Cameras      []Camera // at least one; ids are unique
+
+	RecoveryHook []string // program and arguments; empty: none
 
 	Delivery        Delivery
 	AllowGetControl bool // /control changes settings by GET too
@@ -116,7 +120,7 @@ func (e *Error) Error() string {
 
 // Config checks the flags. All mistakes are told at once.
 func (f Flags) Config() (Config, error) {
-	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl}
+	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl, RecoveryHook: f.RecoveryHook}
 	errs := []error{f.checkListen("--listen", f.Listen, DefaultListen), f.checkLimits()}
 	if f.StreamListen != "" {
 		errs = append(errs, f.checkListen("--webserver-stream-listen", f.StreamListen, "127.0.0.1:81"))

@@ -116,7 +116,7 @@ func TestMistakes(t *testing.T) {
 		{"no path", func(f *Flags) { f.Ports = []string{"door="} },
 			`--port door=: the port is missing; try: --port /dev/ttyUSB0`},
 		{"scheme", func(f *Flags) { f.Ports = []string{"udp://1.2.3.4:5"} },
-			`--port udp://1.2.3.4:5: unknown kind of port "udp"; try: a tty path, tcp://host:port or sim:`},
+			`--port udp://1.2.3.4:5: unknown kind of port "udp"; try: a tty path, usb:SERIAL, usb-path:BUS-PORT, tcp://host:port, sim: or replay:FILE`},
 		{"tcp without port", func(f *Flags) { f.Ports = []string{"tcp://host"} },
 			`--port tcp://host: a serial server is given as tcp://host:port; try: --port tcp://192.168.1.20:4000`},
 		{"same name", func(f *Flags) { f.Ports = []string{"a=/dev/ttyUSB0", "a=/dev/ttyUSB1"} },

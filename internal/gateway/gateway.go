@@ -85,6 +85,9 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkHook(cfg.RecoveryHook); err != nil {
+		return nil, err
+	}
 	for _, cc := range cfg.Cameras {
 		open, err := opener(cc, o.Logger)
 		if err != nil {
@@ -96,6 +99,7 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 		hub := fanout.NewHub(web.Envelope)
 		cam := camera.New(camera.Options{
 			ID: cc.ID, Port: cc.Port, Open: open, Hub: hub, Baud: cc.Baud, Settings: settings[cc.ID], Logger: o.Logger,
+			Hook: recoveryHook(cfg.RecoveryHook, cc, o.Logger),
 		})
 		g.cameras = append(g.cameras, cam)
 		views = append(views, web.Camera{
