@@ -32,6 +32,8 @@ func (c *configSource) register(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&c.flags.Ports, "port", nil, "camera to serve, [NAME=]PORT, in place of those of the file; may be given several times")
 	completePorts(cmd, "port")
 	cmd.Flags().IntVar(&c.flags.Baud, "baud", 0, "line rate to use instead of negotiating the best one")
+	cmd.Flags().StringArrayVar(&c.flags.RecoveryHook, "recovery-hook", nil,
+		"program that may recover a camera when all else has not, given again for each of its arguments; no shell is between")
 	deviceFlags(cmd, &c.flags)
 	httpFlags(cmd, &c.flags)
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var replugs = flag.Int("replugs", 20, "cycles of TestReplugStorm")
+var replugs = flag.Int("replugs", 40, "cycles of TestReplugStorm")
 
 // TestReplugStorm: the camera is pulled and comes back under another name, again and again, under viewers. The link by its
 // identity leads to it each time; nobody is disconnected, and nothing grows.

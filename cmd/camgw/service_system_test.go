@@ -86,7 +86,7 @@ func startService(t *testing.T, variables []string, args ...string) *daemon {
 // TestServiceManagerIsTold: readiness, who is there, the watchdog, and the end, in this order.
 func TestServiceManagerIsTold(t *testing.T) {
 	m := startManager(t)
-	d := startService(t, []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=1600000"}, "--port", "door=sim:size=96x96", "--port", "yard=/nonexistent/tty")
+	d := startService(t, []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=4000000"}, "--port", "door=sim:size=96x96", "--port", "yard=/nonexistent/tty")
 	within(t, 5*time.Second, "a status", func() bool { return m.count("STATUS=1 of 2 cameras linked, 0 viewers") == 1 })
 	v, err := d.watch(t.Context(), "/cam/door/stream.mjpg")
 	if err != nil {

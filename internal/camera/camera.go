@@ -31,6 +31,10 @@ type Options struct {
 	// MaxFrame bounds the size of one JPEG, in bytes; 0 means DefaultMaxFrame.
 	MaxFrame int
 
+	// Hook, if not nil, is what the operator wants done when all else has not recovered the camera. It runs in a goroutine of its
+	// own, never twice at once; ctx ends with Run, which waits for it.
+	Hook func(ctx context.Context, r Recovery) error
+
 	// Published, if not nil, is called with every frame before viewers get it, in Run's goroutine. It must not keep the frame.
 	Published func(*fanout.Frame)
 
@@ -62,6 +66,11 @@ type Camera struct {
 
 	lastPublished time.Time
 
+	ladder    ladder
+	hookBusy  bool
+	hookCtx   context.Context
+	hookEnded chan error // of one; from the hook's goroutine
+
 	requests chan configRequest // sent to with mu held, while reach is linked
 
 	beats atomic.Uint64 // written by the goroutine in Run
@@ -92,6 +101,7 @@ func New(opts Options) *Camera {
 		wanted:     make(map[camlink.ConfigKey]int32),
 		complained: make(map[camlink.ConfigKey]bool),
 		requests:   make(chan configRequest, waitingRequests),
+		hookEnded:  make(chan error, 1),
 	}
 	for _, s := range opts.Settings {
 		c.wanted[s.Key] = s.Value
@@ -139,6 +149,9 @@ const (
 
 // Run keeps the camera going until ctx ends, and then returns nil.
 func (c *Camera) Run(ctx context.Context) error {
+	var stopHook context.CancelFunc
+	c.hookCtx, stopHook = context.WithCancel(ctx)
+	defer c.awaitHook(stopHook)
 	backoff := reopenFirst
 	for ctx.Err() == nil {
 		c.beats.Add(1)
@@ -153,6 +166,7 @@ func (c *Camera) Run(ctx context.Context) error {
 		}
 		backoff = reopenFirst
 		c.stats.Opens++
+		c.ladder.opened()
 		err = c.serve(ctx, port)
 		if err := port.Close(); err != nil {
 			c.log.Debug("closing the port", "error", err)
@@ -189,6 +203,12 @@ func (c *Camera) openFailed(err error) {
 		cause = openCauses[i]
 	}
 	c.stats.OpenFailures[i]++
+	defer func() {
+		if cause == CauseAbsent || cause == CausePortError {
+			c.treatUnopened(time.Now())
+			c.share()
+		}
+	}()
 	// An unplugged port stays "unplugged" while it is merely absent: that is
 	// what happened, and what the viewer should read.
 	if cause == CauseAbsent && c.state.Cause == CauseUnplugged {
@@ -209,6 +229,8 @@ func (c *Camera) closed(ctx context.Context, err error) {
 	case errors.Is(err, errNoDevice):
 		// The reason stays what the handshake found out.
 		c.stats.Disconnects[DisconnectNoAnswer]++
+	case errors.Is(err, errReopen):
+		c.stats.Disconnects[DisconnectRecovery]++
 	case errors.Is(err, io.EOF):
 		c.stats.Disconnects[DisconnectUnplugged]++
 		c.setState(Offline, CauseUnplugged, c.opts.Port+" was unplugged; plug the camera in again")

@@ -13,10 +13,11 @@ import (
 )
 
 const (
-	knockTimeout = 250 * time.Millisecond  // between two HELLO_REQs
-	knockTries   = 4                       // at one rate, before the next is tried
-	patience     = 2500 * time.Millisecond // before silence is called a fault
-	giveUp       = 20 * time.Second        // before the port is opened anew
+	knockTimeout = 250 * time.Millisecond // between two HELLO_REQs
+	// At a rate from before the opening, which is 460,800 at least: a chunk takes 10 ms there.
+	recallTimeout = 120 * time.Millisecond
+	knockTries    = 4                       // at one rate, before the next is tried
+	patience      = 2500 * time.Millisecond // before silence is called a fault
 
 	// A reboot begins with as much text at another rate, at least.
 	bootJunk = 16
@@ -37,12 +38,12 @@ func (s *session) connect() error {
 			return err
 		}
 		valid := s.lastValid
-		if err := s.knock(knockTries); err != nil || s.linked {
+		if err := s.knock(knockTimeout, knockTries); err != nil || s.linked {
 			return err
 		}
 		s.explain(started, s.lastValid != valid)
-		if time.Since(started) > giveUp {
-			return errNoDevice
+		if err := s.treatSilence(); err != nil {
+			return err
 		}
 	}
 }
@@ -65,9 +66,9 @@ func (s *session) recall() error {
 		return nil // the port is another one now; tune goes on from here
 	}
 	valid := s.lastValid
-	err := s.knock(1)
+	err := s.knock(recallTimeout, 1)
 	if err == nil && !s.linked && s.lastValid != valid {
-		err = s.knock(knockTries)
+		err = s.knock(knockTimeout, knockTries)
 	}
 	if s.linked {
 		s.agreed = rate
@@ -91,10 +92,10 @@ func (s *session) rateBefore() int {
 }
 
 // knock asks for a HELLO up to tries times and links if it comes.
-func (s *session) knock(tries int) error {
+func (s *session) knock(timeout time.Duration, tries int) error {
 	s.heard, s.beacon, s.version = 0, false, false
 	req := camlink.HelloReq{Min: camlink.Version, Max: camlink.Version, Nonce: rand.Uint32(), MaxPayload: camlink.MaxPayload}
-	replies, err := s.request(camlink.TypeHelloReq, req.Append(nil), 1, knockTimeout, tries)
+	replies, err := s.request(camlink.TypeHelloReq, req.Append(nil), 1, timeout, tries)
 	switch {
 	case err == nil && !s.version && replies[0].Type == camlink.TypeHello:
 		s.link()
@@ -177,6 +178,20 @@ func (s *session) explain(started time.Time, valid bool) {
 		s.setState(Offline, CauseNoAnswer, fmt.Sprintf(
 			"no answer on %s; check power, TX and RX, and that the camgw firmware is flashed", s.opts.Port))
 	}
+}
+
+// treatSilence does what may help a device that does not answer, once that is known.
+func (s *session) treatSilence() error {
+	if s.state.State != Offline {
+		return nil
+	}
+	switch s.state.Cause {
+	case CauseNoAnswer, CauseWrongBaud:
+		return s.treat(time.Now(), AilmentNoAnswer, s.state.Reason, RungLine, RungReopen)
+	case CauseRebooting:
+		return s.treat(time.Now(), AilmentNoAnswer, s.state.Reason) // one more reset is not what it lacks
+	}
+	return nil
 }
 
 // link takes up a device that has answered.

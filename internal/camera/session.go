@@ -41,6 +41,7 @@ type session struct {
 
 	linked   bool
 	oneWay   bool
+	lineless bool // the port cannot reset the line
 	beacon   bool // a HELLO nobody asked for: the device does not think it is linked
 	bootText time.Time
 	reborn   bool // a HELLO nobody asked for told of another boot
@@ -117,11 +118,26 @@ func (c *Camera) serve(ctx context.Context, port Port) error {
 			return ctx.Err()
 		case errors.Is(err, errLinkLost):
 			c.stats.LinksLost++
+			if err := s.lost(time.Now()); err != nil {
+				return err
+			}
 		case !errors.Is(err, errRateFailed):
 			return err
 		}
 		c.asm.Reset()
 	}
+}
+
+// lost takes note of a link that was lost, and of one too many.
+func (s *session) lost(now time.Time) error {
+	if now.Sub(s.greeted) > briefLink {
+		s.ladder.brief = 0
+		return nil
+	}
+	if s.ladder.brief++; s.ladder.brief < briefLinks {
+		return nil
+	}
+	return s.treat(now, AilmentUnsteady, "links are lost within seconds; check the power supply and the wiring", RungLine, RungReopen)
 }
 
 // readSlice bounds every wait for bytes: within it a session notices that it

@@ -31,12 +31,13 @@ const (
 	DisconnectUnplugged Disconnect = iota
 	DisconnectError
 	DisconnectNoAnswer
+	DisconnectRecovery // linked, but of no use: see [Recovery]
 	DisconnectShutdown
 	NumDisconnects
 )
 
 func (d Disconnect) String() string {
-	return [...]string{"unplugged", "io_error", "no_answer", "shutdown"}[d]
+	return [...]string{"unplugged", "io_error", "no_answer", "recovery", "shutdown"}[d]
 }
 
 // Stats are a camera's counters since the daemon started. They never
@@ -58,6 +59,9 @@ type Stats struct {
 	LinksLost     uint64
 	Reboots       uint64 // boot ids seen after the first
 	BaudFallbacks uint64 // a committed rate given up because it damaged too much
+
+	Recoveries   [NumRungs][NumAilments]uint64 // steps taken
+	HookFailures uint64
 
 	Settings [NumSettingFates]uint64 // sent to the device
 

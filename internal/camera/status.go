@@ -52,6 +52,8 @@ type Status struct {
 
 	Trouble *Trouble // the last one; nil: none; never written
 
+	Recovery *Recovery // the last step taken; nil: none; never written
+
 	Auto *AutoQuality // nil while quality is fixed or unknown; never written
 }
 

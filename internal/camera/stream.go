@@ -78,7 +78,9 @@ func (s *session) tend(now time.Time) error {
 		return errLinkLost
 	}
 	demand := s.opts.Hub.Viewers() > 0
-	s.judge(now, demand)
+	if err := s.judge(now, demand); err != nil {
+		return err
+	}
 	if err := s.grant(now, demand, false); err != nil {
 		return err
 	}
@@ -93,8 +95,8 @@ func (s *session) lostAfter() time.Duration {
 	return lostAfter
 }
 
-// judge keeps State up to date.
-func (s *session) judge(now time.Time, demand bool) {
+// judge keeps State up to date, and does what may help when pictures do not come.
+func (s *session) judge(now time.Time, demand bool) error {
 	switch {
 	case !demand && !s.oneWay:
 		s.flow.progress = now
@@ -102,13 +104,34 @@ func (s *session) judge(now time.Time, demand bool) {
 	case s.window() == 0 && !s.oneWay:
 		s.flow.progress = now // it is we who hold it back
 		s.setState(Streaming, CauseNone, "")
-	case now.Sub(s.flow.progress) > silentAfter+time.Duration(s.flow.interval)*time.Millisecond:
+	case now.Sub(s.flow.progress) > silentAfter+s.pace():
 		s.setState(Streaming, CauseSilent, fmt.Sprintf(
 			"the device is linked but has sent no picture for %d s; check the sensor and its ribbon cable",
 			int(now.Sub(s.flow.progress)/time.Second)/5*5))
+		if s.oneWay {
+			return s.treat(now, AilmentSilent, s.state.Reason, RungLine, RungReopen)
+		}
+		return s.treat(now, AilmentSilent, s.state.Reason, RungReset, RungLine, RungReopen)
 	default:
 		s.setState(Streaming, CauseNone, "")
 	}
+	if now.Sub(s.greeted) > briefLink {
+		s.ladder.fine(now)
+	}
+	return nil
+}
+
+// pace is the time between two pictures that viewers and settings ask for, whichever is longest.
+func (s *session) pace() time.Duration {
+	pace := time.Duration(s.flow.interval) * time.Millisecond
+	has := func(i *ConfigItem) bool { return i != nil && i.Flags&camlink.ConfigUnsupported == 0 && i.Value > 0 }
+	if i := s.item(camlink.KeyMinIntervalMS); has(i) {
+		pace = max(pace, time.Duration(i.Value)*time.Millisecond)
+	}
+	if i := s.item(camlink.KeyTargetFPS); has(i) {
+		pace = max(pace, 10*time.Second/time.Duration(i.Value))
+	}
+	return pace
 }
 
 // grant sends CREDIT when there is something new to say, or it is time to

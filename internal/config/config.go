@@ -38,6 +38,8 @@ type Flags struct {
 	MaxViewers     int
 	InsecureNoAuth bool
 
+	RecoveryHook []string // program and arguments; empty: none
+
 	Sets            []string // KEY=VALUE or NAME:KEY=VALUE
 	AllowGetControl bool
 
@@ -75,6 +77,8 @@ type Config struct {
 	Cameras      []Camera // at least one; ids are unique
 
 	InsecureNoAuth bool // addresses that others reach are allowed
+
+	RecoveryHook []string // program and arguments; empty: none
 
 	Delivery        Delivery
 	AllowGetControl bool // /control changes settings by GET too
@@ -191,7 +195,7 @@ func (f *Flags) wrong(path string, v any, why, try string) *Error {
 }
 
 func (f *Flags) check() (Config, error) {
-	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl, InsecureNoAuth: f.InsecureNoAuth}
+	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl, InsecureNoAuth: f.InsecureNoAuth, RecoveryHook: f.RecoveryHook}
 	errs := []error{f.checkListen("http.listen", f.Listen, DefaultListen), f.checkLimits()}
 	if f.StreamListen != "" {
 		errs = append(errs, f.checkListen("http.webserver_stream_listen", f.StreamListen, "127.0.0.1:81"))

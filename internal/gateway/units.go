@@ -24,6 +24,7 @@ type part struct {
 	config   config.Camera
 	open     camera.OpenFunc
 	settings []camera.Setting
+	hook     []string
 }
 
 // prepare finds every mistake of a configuration that config cannot know of.
@@ -36,6 +37,9 @@ func prepare(cfg config.Config, log *slog.Logger) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	if err := checkHook(cfg.RecoveryHook); err != nil {
+		return plan{}, err
+	}
 	d := cfg.Delivery
 	p := plan{limits: web.Limits{
 		MaxViewers: cfg.MaxViewers, MaxViewersPerCamera: d.MaxViewersPerCamera, MaxViewersPerAddress: d.MaxViewersPerAddress,
@@ -46,7 +50,7 @@ func prepare(cfg config.Config, log *slog.Logger) (plan, error) {
 		if err != nil {
 			return plan{}, err
 		}
-		p.parts = append(p.parts, part{cc, open, settings[cc.ID]})
+		p.parts = append(p.parts, part{cc, open, settings[cc.ID], cfg.RecoveryHook})
 	}
 	return p, nil
 }
@@ -94,6 +98,7 @@ func (u *unit) attach(p part, log *slog.Logger) {
 	u.config = p.config
 	u.now.Store(&attached{camera.New(camera.Options{
 		ID: p.config.ID, Port: p.config.Port, Open: p.open, Hub: u.hub, Baud: p.config.Baud, Settings: p.settings, Logger: log,
+		Hook: recoveryHook(p.hook, p.config, log),
 	}), p.config.Port})
 }
 

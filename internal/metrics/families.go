@@ -115,6 +115,9 @@ var (
 	cameraBest    = gauge("camera_quality_best", "Lowest number that the device may move quality to.", "camera")
 	cameraWorst   = gauge("camera_quality_worst", "Highest number that the device may move quality to.", "camera")
 
+	recoveries   = counter("recoveries_total", "Steps taken to recover a camera.", "camera", "step", "reason")
+	hookFailures = counter("recovery_hook_failures_total", "Runs of the recovery hook that failed.", "camera")
+
 	deviceSettings = counter("device_settings_total", "Settings sent to the device, by what became of them.", "camera", "result")
 
 	deviceBoots       = counter("device_reboots_total", "Reboots seen.", "camera")

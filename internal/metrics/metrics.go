@@ -150,6 +150,13 @@ func collectCamera(ch chan<- prometheus.Metric, id, port string, st camera.Statu
 		deviceSettings.set(ch, float64(n), id, camera.SettingFate(i).String())
 	}
 
+	for step, whys := range s.Recoveries {
+		for why, n := range whys {
+			recoveries.set(ch, float64(n), id, camera.Rung(step).String(), camera.Ailment(why).String())
+		}
+	}
+	hookFailures.set(ch, float64(s.HookFailures), id)
+
 	deviceBoots.set(ch, float64(s.Reboots), id)
 	deviceSkipped.set(ch, float64(s.DeviceSkipped), id)
 	if s.HaveDevice {

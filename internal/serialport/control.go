@@ -204,6 +204,11 @@ func linesFor(id Identity) modemLines {
 	return modemLines{lower: unix.TIOCM_DTR | unix.TIOCM_RTS}
 }
 
+// raiseRTS leaves DTR alone.
+func (c control) raiseRTS() error {
+	return unix.IoctlSetPointerInt(int(c), unix.TIOCMBIS, unix.TIOCM_RTS)
+}
+
 // initial returns the lines for the library to set as early as it can.
 func (l modemLines) initial() *serial.ModemOutputBits {
 	return &serial.ModemOutputBits{DTR: l.raise&unix.TIOCM_DTR != 0, RTS: l.raise&unix.TIOCM_RTS != 0}

@@ -183,6 +183,32 @@ func (p *Port) SetReadTimeout(d time.Duration) error {
 	return nil
 }
 
+// resetPulse is how long a board is held in reset: programs that flash take as much.
+const resetPulse = 100 * time.Millisecond
+
+// ResetLine resets a board whose reset hangs on RTS, as those with an adapter on them are wired: RTS alone for a tenth of a second. The boot
+// pin hangs on DTR, which stays as it is, so that the board comes up running. The error is [errors.ErrUnsupported] where there are no such
+// lines, or where they mean something else.
+func (p *Port) ResetLine() error {
+	if p.closed {
+		return os.ErrClosed
+	}
+	if p.lines.raise != 0 {
+		return fmt.Errorf("reset by the lines of %s: %w", p.name, errors.ErrUnsupported)
+	}
+	if err := p.ctl.raiseRTS(); err != nil {
+		if isGone(err) {
+			return fmt.Errorf("reset by the lines of %s: %w", p.name, asEOF(err))
+		}
+		return fmt.Errorf("reset by the lines of %s: %w (%w)", p.name, errors.ErrUnsupported, err)
+	}
+	time.Sleep(resetPulse)
+	if err := p.lines.apply(p.ctl); err != nil {
+		return fmt.Errorf("reset by the lines of %s: %w", p.name, asEOF(err))
+	}
+	return nil
+}
+
 // LineErrors returns the driver's error counters; false where the driver has none, as a pty or USB-CDC may not.
 func (p *Port) LineErrors() (LineErrors, bool) {
 	if p.closed {
