@@ -111,7 +111,7 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 	// The server's own counters are among the sources of the handler it serves.
 	var server *web.Server
 	registry := metrics.NewRegistry(metrics.Sources{
-		Cameras: sources,
+		Cameras: func() []metrics.Camera { return sources },
 		Web:     func() web.Stats { return server.Stats() },
 		Version: o.Version, Revision: o.Revision,
 	})

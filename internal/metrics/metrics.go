@@ -29,10 +29,18 @@ type Camera struct {
 	Hub      func() fanout.Stats
 }
 
+// Reload is what became of reading the configuration again.
+type Reload struct {
+	Successful      bool      // the last time; true before the first
+	At              time.Time // when a configuration was last taken, be it at start
+	Taken, Rejected uint64
+}
+
 // Sources is everything that is read at scrape.
 type Sources struct {
-	Cameras []Camera
+	Cameras func() []Camera // those there are now: the series of others are gone
 	Web     func() web.Stats
+	Reload  func() Reload // nil: the configuration is not read again
 
 	Version, Revision string // of the build
 }
@@ -47,13 +55,14 @@ func NewRegistry(s Sources) *prometheus.Registry {
 	return r
 }
 
-// NewHandler serves a registry. Scrapes are bounded in number and time.
+// NewHandler serves a registry. Scrapes are bounded in number and time, and counted.
 func NewHandler(r *prometheus.Registry) http.Handler {
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
+	return promhttp.InstrumentMetricHandler(r, promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		MaxRequestsInFlight: 4,
 		Timeout:             5 * time.Second,
 		EnableOpenMetrics:   true,
-	})
+		Registry:            r,
+	}))
 }
 
 // collector implements prometheus.Collector.
@@ -69,12 +78,22 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect is part of prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	buildInfo.set(ch, 1, c.Version, c.Revision, runtime.Version())
-	for _, cam := range c.Cameras {
+	if c.Reload != nil {
+		collectReload(ch, c.Reload())
+	}
+	for _, cam := range c.Cameras() {
 		id := cam.ID
 		collectCamera(ch, id, cam.Port, cam.Status(), cam.Stats())
 		collectHub(ch, id, cam.Hub())
 	}
 	collectWeb(ch, c.Web())
+}
+
+func collectReload(ch chan<- prometheus.Metric, r Reload) {
+	reloadOK.set(ch, truth(r.Successful))
+	reloadTime.set(ch, float64(r.At.UnixMilli())/1000)
+	reloadResults.set(ch, float64(r.Taken), "taken")
+	reloadResults.set(ch, float64(r.Rejected), "rejected")
 }
 
 func collectCamera(ch chan<- prometheus.Metric, id, port string, st camera.Status, s camera.Stats) {
@@ -101,7 +120,13 @@ func collectCamera(ch chan<- prometheus.Metric, id, port string, st camera.Statu
 		serialDisconnects.set(ch, float64(n), id, camera.Disconnect(i).String())
 	}
 
-	linkPackets.set(ch, float64(s.Link.Packets), id)
+	for i, n := range s.LineErrors {
+		serialLineErrors.set(ch, float64(n), id, camera.LineError(i).String())
+	}
+
+	for i, name := range camera.PacketTypes() {
+		linkPackets.set(ch, float64(s.Packets[i]), id, name)
+	}
 	linkLost.set(ch, float64(s.Link.Lost), id)
 	for i, n := range s.Link.Errors {
 		linkErrors.set(ch, float64(n), id, camera.LinkErrorName(i))
@@ -138,12 +163,16 @@ func collectCamera(ch chan<- prometheus.Metric, id, port string, st camera.Statu
 		deviceSettings.set(ch, float64(n), id, camera.SettingFate(i).String())
 	}
 
-	deviceBoots.set(ch, float64(s.Reboots), id)
+	for i, n := range s.Reboots {
+		deviceBoots.set(ch, float64(n), id, camera.Reset(i).String())
+	}
+	deviceErrors.set(ch, float64(s.CaptureFailures), id)
+	deviceDamaged.set(ch, float64(s.DeviceDamaged), id)
+	deviceOverruns.set(ch, float64(s.DeviceOverruns), id)
 	deviceSkipped.set(ch, float64(s.DeviceSkipped), id)
 	if s.HaveDevice {
 		d := s.DeviceStats
 		deviceUptime.set(ch, float64(d.UptimeS), id)
-		deviceErrors.set(ch, float64(d.CameraErrors), id)
 		deviceHeap.set(ch, float64(d.HeapFree), id, "internal")
 		deviceHeap.set(ch, float64(d.PSRAMFree), id, "psram")
 		if celsius, ok := s.Temperature(); ok {
@@ -156,14 +185,15 @@ func collectHub(ch chan<- prometheus.Metric, id string, s fanout.Stats) {
 	if !s.Last.IsZero() {
 		frameLast.set(ch, float64(s.Last.UnixMilli())/1000, id)
 	}
-	frameReceiptAge.aged(ch, s.Receipt, id)
+	frameReceiptAge.observed(ch, s.Receipt, id)
 	for m, ages := range s.Delivery {
-		frameAge.aged(ch, ages, id, fanout.Mode(m).String())
+		frameAge.observed(ch, ages, id, fanout.Mode(m).String())
 	}
 	frameMemory.set(ch, float64(s.FrameMemory), id)
 	for i, t := range s.Transports {
 		transport := fanout.Transport(i).String()
 		clients.set(ch, float64(t.Viewers), id, transport)
+		clientsLagging.set(ch, float64(t.Lagging), id, transport)
 		clientConnections.set(ch, float64(t.Joined), id, transport)
 		clientOffered.set(ch, float64(t.Offered), id, transport)
 		clientSent.set(ch, float64(t.Sent), id, transport)
@@ -193,6 +223,9 @@ func collectWeb(ch chan<- prometheus.Metric, s web.Stats) {
 	}
 	for r, n := range s.Requests {
 		httpRequests.set(ch, float64(n), r.Route, r.Method, statusCode(r.Code))
+	}
+	for route, h := range s.Durations {
+		httpDurations.observed(ch, h, route)
 	}
 	for _, c := range s.Cameras {
 		clientRepeats.set(ch, float64(c.Repeats), c.ID)

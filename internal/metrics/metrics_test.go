@@ -22,18 +22,17 @@ var update = flag.Bool("update", false, "rewrite docs/metrics.md")
 // registry has two cameras that were never run, and a server that answered nothing.
 func registry(t *testing.T) *prometheus.Registry {
 	t.Helper()
-	s := Sources{Version: "1.2.3", Revision: "abc"}
+	var cameras []Camera
 	var views []web.Camera
 	for _, id := range []string{"door", "yard"} {
 		hub := fanout.NewHub(web.Envelope)
 		cam := camera.New(camera.Options{ID: id, Port: "/dev/" + id, Hub: hub,
 			Open: func(context.Context) (camera.Port, error) { return nil, os.ErrNotExist }})
-		s.Cameras = append(s.Cameras, Camera{ID: id, Port: "/dev/" + id, Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats})
+		cameras = append(cameras, Camera{ID: id, Port: "/dev/" + id, Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats})
 		views = append(views, web.Camera{ID: id, Hub: hub, Status: func() web.Status { return web.Status{} }})
 	}
 	server := web.New(web.Options{Cameras: views})
-	s.Web = server.Stats
-	return NewRegistry(s)
+	return NewRegistry(Sources{Version: "1.2.3", Revision: "abc", Cameras: func() []Camera { return cameras }, Web: server.Stats})
 }
 
 func TestLint(t *testing.T) {
