@@ -56,9 +56,8 @@ func statusCode(code int) string { return strconv.Itoa(code) }
 var (
 	buildInfo = gauge("build_info", "Build information; always 1.", "version", "revision", "goversion")
 
-	reloadOK      = gauge("config_last_reload_successful", "1 if the configuration was taken when it was read last.")
-	reloadTime    = gauge("config_last_reload_success_timestamp_seconds", "When a configuration was last taken, Unix time.")
-	reloadResults = counter("config_reloads_total", "Times the configuration was read again.", "result")
+	configSuccessful = gauge("config_last_reload_successful", "1 if the configuration could be loaded the last time; 0 while an older one stays in effect.")
+	configLoaded     = gauge("config_last_reload_success_timestamp_seconds", "When the configuration in effect was loaded, Unix time.")
 
 	cameraInfo  = gauge("camera_info", "What a camera is; always 1.", "camera", "port", "protocol", "firmware", "board", "sensor")
 	cameraUp    = gauge("camera_up", "1 while a camera is linked and gives pictures when asked.", "camera")

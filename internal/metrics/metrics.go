@@ -29,18 +29,17 @@ type Camera struct {
 	Hub      func() fanout.Stats
 }
 
-// Reload is what became of reading the configuration again.
-type Reload struct {
-	Successful      bool      // the last time; true before the first
-	At              time.Time // when a configuration was last taken, be it at start
-	Taken, Rejected uint64
+// Config is what became of the configuration when it was last loaded.
+type Config struct {
+	Successful bool      // the last time
+	Loaded     time.Time // the last time that it was successful
 }
 
 // Sources is everything that is read at scrape.
 type Sources struct {
-	Cameras func() []Camera // those there are now: the series of others are gone
+	Cameras func() []Camera // those there are now
 	Web     func() web.Stats
-	Reload  func() Reload // nil: the configuration is not read again
+	Config  func() Config // nil: it cannot be loaded again
 
 	Version, Revision string // of the build
 }
@@ -78,22 +77,17 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect is part of prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	buildInfo.set(ch, 1, c.Version, c.Revision, runtime.Version())
-	if c.Reload != nil {
-		collectReload(ch, c.Reload())
-	}
 	for _, cam := range c.Cameras() {
 		id := cam.ID
 		collectCamera(ch, id, cam.Port, cam.Status(), cam.Stats())
 		collectHub(ch, id, cam.Hub())
 	}
 	collectWeb(ch, c.Web())
-}
-
-func collectReload(ch chan<- prometheus.Metric, r Reload) {
-	reloadOK.set(ch, truth(r.Successful))
-	reloadTime.set(ch, float64(r.At.UnixMilli())/1000)
-	reloadResults.set(ch, float64(r.Taken), "taken")
-	reloadResults.set(ch, float64(r.Rejected), "rejected")
+	if c.Config != nil {
+		loaded := c.Config()
+		configSuccessful.set(ch, truth(loaded.Successful))
+		configLoaded.set(ch, float64(loaded.Loaded.UnixMilli())/1000)
+	}
 }
 
 func collectCamera(ch chan<- prometheus.Metric, id, port string, st camera.Status, s camera.Stats) {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -22,8 +23,9 @@ var update = flag.Bool("update", false, "rewrite docs/metrics.md")
 // registry has two cameras that were never run, and a server that answered nothing.
 func registry(t *testing.T) *prometheus.Registry {
 	t.Helper()
-	var cameras []Camera
+	s := Sources{Version: "1.2.3", Revision: "abc"}
 	var views []web.Camera
+	var cameras []Camera
 	for _, id := range []string{"door", "yard"} {
 		hub := fanout.NewHub(web.Envelope)
 		cam := camera.New(camera.Options{ID: id, Port: "/dev/" + id, Hub: hub,
@@ -32,7 +34,10 @@ func registry(t *testing.T) *prometheus.Registry {
 		views = append(views, web.Camera{ID: id, Hub: hub, Status: func() web.Status { return web.Status{} }})
 	}
 	server := web.New(web.Options{Cameras: views})
-	return NewRegistry(Sources{Version: "1.2.3", Revision: "abc", Cameras: func() []Camera { return cameras }, Web: server.Stats})
+	s.Web = server.Stats
+	s.Cameras = func() []Camera { return cameras }
+	s.Config = func() Config { return Config{Successful: true, Loaded: time.Unix(1, 0)} }
+	return NewRegistry(s)
 }
 
 func TestLint(t *testing.T) {
