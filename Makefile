@@ -114,4 +114,4 @@ need-build:
 	@.ci/need gcc make libc6-dev 'libjpeg62-turbo-dev|libjpeg-dev'
 
 need-test: need-build
-	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux procps node-typescript
+	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux procps node-typescript prometheus
