@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,12 +18,7 @@ func go2rtcServes(b *bench, what block) {
 	if _, err := os.Stat(built); err != nil {
 		b.Fatalf("go2rtc: %v; try: make bin/tools/go2rtc", err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0") // go2rtc does not tell which port it was given
-	if err != nil {
-		b.Fatal(err)
-	}
-	rtsp := free.Addr().String()
-	free.Close()
+	rtsp := freeAddress(b, "127.0.0.1")
 	config := b.here(what.text) + fmt.Sprintf("\nrtsp:\n  listen: %s\napi:\n  listen: \"\"\nwebrtc:\n  listen: \"\"\n", rtsp)
 	if err := os.WriteFile(b.path("go2rtc.yaml"), []byte(config), 0o644); err != nil {
 		b.Fatal(err)

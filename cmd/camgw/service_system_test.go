@@ -143,17 +143,6 @@ func TestFrozenReaderStarvesTheWatchdog(t *testing.T) {
 	}
 }
 
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T, host string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", host+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // TestSocketActivation: two inherited sockets stand in place of --listen and of nothing, and the first request is what starts the daemon.
 func TestSocketActivation(t *testing.T) {
 	http1, stream := freeAddress(t, "127.0.0.1"), freeAddress(t, "127.0.0.1")

@@ -506,3 +506,14 @@ func (v *viewer) next(patience time.Duration) (part, error) {
 	}
 	return p, nil
 }
+
+// freeAddress is an address that nobody listens on, for programs that do not tell which port they were given.
+func freeAddress(t testing.TB, host string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", host+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

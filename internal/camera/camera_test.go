@@ -323,7 +323,7 @@ func TestReboot(t *testing.T) {
 				t.Errorf("at %d baud after a reboot", got)
 			}
 		}
-		if n := r.cam.Stats().Reboots; n != 5 {
+		if n := r.cam.Stats().Reboots[camlink.ResetSoftware]; n != 5 {
 			t.Errorf("%d reboots counted, want 5", n)
 		}
 	})

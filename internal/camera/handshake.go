@@ -201,7 +201,8 @@ func (s *session) link() {
 	s.stats.Links++
 	rebooted := s.booted && h.BootID != s.bootID
 	if rebooted {
-		s.stats.Reboots++
+		s.stats.Reboots[resetOf(h.ResetReason)]++
+		s.stats.HaveDevice = false // its counts begin anew
 	}
 	s.bootID, s.booted = h.BootID, true
 	s.greeted = time.Now()

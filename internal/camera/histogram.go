@@ -1,26 +1,9 @@
 package camera
 
-// Histogram counts observations in fixed buckets. The zero value is unusable:
-// see newHistogram. Copies are snapshots.
-type Histogram struct {
-	Bounds []float64  // upper bounds, ascending, shared and never written
-	Counts [16]uint64 // per bucket, not cumulative; Counts[len(Bounds)] is above the last bound
-	Sum    float64
-}
+import "github.com/camgw/camgw/internal/histogram"
 
 var (
-	sizeBounds     = []float64{2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10}
-	intervalBounds = []float64{.02, .04, .066, .1, .2, .5, 1, 2, 5, 10}
-	transferBounds = []float64{.005, .01, .02, .05, .1, .2, .5, 1, 2, 5}
+	sizes     = histogram.Layout{Bounds: []float64{2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10}, Low: 4}
+	intervals = histogram.Layout{Bounds: []float64{.02, .04, .066, .1, .2, .5, 1, 2, 5, 10}, Low: -14}
+	transfers = histogram.Layout{Bounds: []float64{.005, .01, .02, .05, .1, .2, .5, 1, 2, 5}, Low: -14}
 )
-
-func newHistogram(bounds []float64) Histogram { return Histogram{Bounds: bounds} }
-
-func (h *Histogram) observe(v float64) {
-	i := 0
-	for i < len(h.Bounds) && v > h.Bounds[i] {
-		i++
-	}
-	h.Counts[i]++
-	h.Sum += v
-}

@@ -134,7 +134,7 @@ func TestRebootIsNoSilence(t *testing.T) {
 			if c := r.cam.Status().Cause; c != camera.CauseNone && !slices.Contains(causes, c) {
 				causes = append(causes, c)
 			}
-			return r.cam.Stats().Reboots > reboots
+			return r.cam.Stats().Reboots != reboots
 		})
 		if !slices.Equal(causes, []camera.Cause{camera.CauseRebooting}) {
 			t.Errorf("causes %q", causes)

@@ -52,6 +52,10 @@ type session struct {
 	rates    rateMemory
 	recalled bool // the rate from before the opening was tried
 
+	line      LineCounts // when last asked
+	lineAt    time.Time
+	lineAsked bool
+
 	greeted     time.Time    // the HELLO that linked
 	items       []ConfigItem // by key, from 1
 	learnt      bool         // items are the device's
@@ -197,12 +201,33 @@ func (s *session) pump(until time.Time) error {
 			continue
 		}
 		s.lastValid, s.junk = now, 0
+		s.stats.accept(ev.Packet.Type)
 		if err := s.packet(now, ev.Packet); err != nil {
 			return err
 		}
 	}
+	s.countLineErrors(now)
 	s.share()
 	return nil
+}
+
+// lineErrorsEvery is how often the driver is asked for its counts.
+const lineErrorsEvery = time.Second
+
+// countLineErrors counts what the line has suffered since it was opened: what the driver counted before that is not this
+// camera's.
+func (s *session) countLineErrors(now time.Time) {
+	counter, ok := s.port.(LineCounter)
+	if !ok || s.lineAsked && now.Sub(s.lineAt) < lineErrorsEvery {
+		return
+	}
+	counts, ok := counter.LineCounts()
+	if s.lineAt = now; ok && s.lineAsked {
+		for i, n := range counts {
+			s.stats.LineErrors[i] += uint64(n - s.line[i])
+		}
+	}
+	s.line, s.lineAsked = counts, true
 }
 
 func (s *session) text(now time.Time, line string) {
@@ -238,7 +263,7 @@ func (s *session) packet(now time.Time, p camlink.Packet) error {
 		}
 	case camlink.TypeStats:
 		if st, err := camlink.ParseStats(p.Payload); err == nil {
-			s.stats.HaveDevice, s.stats.DeviceStats = true, st
+			s.stats.reported(st)
 		}
 	case camlink.TypeLog:
 		if e, err := camlink.ParseLog(p.Payload); err == nil {

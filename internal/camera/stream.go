@@ -281,10 +281,10 @@ func (s *session) publish(now time.Time, f camlink.Frame) {
 	s.state.Width, s.state.Height = info.width, info.height
 	s.movedQuality(int(f.Quality))
 	s.stats.Published++
-	s.stats.FrameSize.observe(float64(info.size))
-	s.stats.FrameTransfer.observe(now.Sub(s.flow.begun).Seconds())
+	s.stats.FrameSize.Observe(float64(info.size))
+	s.stats.FrameTransfer.Observe(now.Sub(s.flow.begun).Seconds())
 	if !s.lastPublished.IsZero() {
-		s.stats.FrameInterval.observe(now.Sub(s.lastPublished).Seconds())
+		s.stats.FrameInterval.Observe(now.Sub(s.lastPublished).Seconds())
 	}
 	s.lastPublished = now
 	if s.opts.Published != nil {

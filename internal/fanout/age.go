@@ -1,69 +1,51 @@
 package fanout
 
 import (
-	"sync/atomic"
+	"sync"
 	"time"
+
+	"github.com/camgw/camgw/internal/histogram"
 )
 
-// ageBounds are the upper bounds of the buckets that ages are counted in.
-var ageBounds = [...]time.Duration{
-	time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 20 * time.Millisecond,
-	50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond,
-	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second,
+// ages are what the ages of frames are counted in, in seconds.
+var ages = histogram.Layout{
+	Bounds: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10},
+	Low:    -14,
 }
 
-// AgeBounds returns the upper bounds of the buckets of [Ages], ascending.
-func AgeBounds() []time.Duration { return ageBounds[:] }
+// seconds is an age to be counted: clocks of two machines may disagree by a little.
+func seconds(age time.Duration) float64 { return max(age, 0).Seconds() }
 
-// Ages is a histogram of how old frames were.
-type Ages struct {
-	Counts [len(ageBounds) + 1]uint64 // per bucket, not cumulative; the last is above the last bound
-	Sum    time.Duration
-}
-
-func (a *Ages) add(age time.Duration) {
-	age = max(age, 0) // clocks of two machines may disagree by a little
-	i := 0
-	for i < len(ageBounds) && age > ageBounds[i] {
-		i++
-	}
-	a.Counts[i]++
-	a.Sum += age
-}
-
-// ageCounts are Ages that everybody may add to.
+// ageCounts is a histogram of ages that everybody may add to. Its lock is held for
+// a moment and with no other.
 type ageCounts struct {
-	counts [len(ageBounds) + 1]atomic.Uint64
-	sum    atomic.Int64
+	mu     sync.Mutex
+	counts histogram.Histogram
 }
 
 func (c *ageCounts) add(age time.Duration) {
-	var one Ages
-	one.add(age)
-	c.merge(&one)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts.Observe(seconds(age))
 }
 
-func (c *ageCounts) merge(a *Ages) {
-	for i, n := range a.Counts {
-		if n > 0 {
-			c.counts[i].Add(n)
-		}
-	}
-	c.sum.Add(int64(a.Sum))
+func (c *ageCounts) merge(h *histogram.Histogram) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts.Add(h)
 }
 
-func (c *ageCounts) read() Ages {
-	a := Ages{Sum: time.Duration(c.sum.Load())}
-	for i := range c.counts {
-		a.Counts[i] = c.counts[i].Load()
-	}
-	return a
+func (c *ageCounts) read() histogram.Histogram {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counts
 }
 
-// batch is what a pass of the pump has counted, so that a viewer costs no atomic operation.
+// batch is what a pass of the pump has counted, so that a viewer costs no lock and no atomic operation.
 type batch struct {
 	frames, bytes [transports]uint64
-	ages          [modes]Ages
+	ages          [modes]histogram.Histogram
+	sentIn        [modes]bool // whether ages of the mode has counted
 	any           bool
 }
 
@@ -71,7 +53,11 @@ func (b *batch) sent(v *Viewer, f *Frame, at time.Time) {
 	b.any = true
 	b.frames[v.terms.Transport]++
 	b.bytes[v.terms.Transport] += uint64(f.end - f.start)
-	b.ages[v.terms.Mode].add(at.Sub(f.Time()))
+	mode := v.terms.Mode
+	if !b.sentIn[mode] {
+		b.sentIn[mode], b.ages[mode] = true, histogram.New(&ages)
+	}
+	b.ages[mode].Observe(seconds(at.Sub(f.Time())))
 }
 
 func (b *batch) flush(h *Hub) {
@@ -82,8 +68,11 @@ func (b *batch) flush(h *Hub) {
 		h.tallies[t].sent.Add(b.frames[t])
 		h.tallies[t].sentBytes.Add(b.bytes[t])
 	}
-	for m := range b.ages {
-		h.ages[m].merge(&b.ages[m])
+	for m, counted := range b.sentIn {
+		if counted {
+			h.ages[m].merge(&b.ages[m])
+		}
 	}
-	*b = batch{}
+	b.frames, b.bytes = [transports]uint64{}, [transports]uint64{}
+	b.sentIn, b.any = [modes]bool{}, false
 }

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/camgw/camgw/internal/histogram"
 )
 
 // Hub is where the frames of one camera meet its viewers. It outlives the camera's connections: viewers stay
@@ -11,16 +13,17 @@ import (
 type Hub struct {
 	envelope Envelope
 
-	// Anybody, without a lock.
+	// Anybody, without a lock of the hub's.
 	latest  atomic.Pointer[Frame] // never nil; Seq 0 stands for "nothing yet"
 	viewers atomic.Int64
 	tallies [transports]tally
-	ages    [modes]ageCounts
-	receipt ageCounts
-	every   atomic.Int64 // viewers of mode All
-	allow   atomic.Int64 // see Allowance
-	rate    atomic.Int64 // shortest Interval that anybody wants, in nanoseconds
-	held    atomic.Int64 // bytes of the frames the pump holds
+	ages    [modes]ageCounts // each has its own lock
+	receipt ageCounts        // has its own lock
+	every   atomic.Int64     // viewers of mode All
+	allow   atomic.Int64     // see Allowance
+	rate    atomic.Int64     // shortest Interval that anybody wants, in nanoseconds
+	held    atomic.Int64     // bytes of the frames the pump holds
+	lagging [transports]atomic.Int64
 
 	pump pump // has its own lock, which is never taken together with mu
 
@@ -40,6 +43,10 @@ func NewHub(envelope Envelope) *Hub {
 	h.pump.hub = h
 	h.pump.wake = make(chan struct{}, 1)
 	h.allow.Store(unlimited)
+	h.receipt.counts = histogram.New(&ages)
+	for m := range h.ages {
+		h.ages[m].counts = histogram.New(&ages)
+	}
 	h.latest.Store(&Frame{superseded: make(chan struct{})})
 	return h
 }

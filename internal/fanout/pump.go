@@ -31,7 +31,8 @@ type pump struct {
 	fresh   []*Frame
 	now     time.Time // read every clockEvery writes
 	writes  int
-	gone    int // viewers ended and not yet swept
+	gone    int       // viewers ended and not yet swept
+	counted time.Time // when laggards were counted last
 	batch   batch
 }
 
@@ -117,6 +118,7 @@ func (p *pump) turn(alarmed bool) {
 	}
 	p.sweep()
 	p.ring.trim(p)
+	p.countLagging()
 	p.batch.flush(p.hub)
 	p.hub.setAllowance(p.allowance())
 }
@@ -327,6 +329,32 @@ func (p *pump) skip(v *Viewer, r Reason, n uint64) {
 	if n > 0 {
 		v.skipped[r] += n
 		v.tally.skipped[r].Add(n)
+		if r == Slow {
+			v.slowAt = p.now
+		}
+	}
+}
+
+// A viewer lags for lagMemory after it skipped a frame for being slow. Every lagCount that is looked at again.
+const (
+	lagMemory = 10 * time.Second
+	lagCount  = time.Second
+)
+
+// countLagging tells how many viewers lag.
+func (p *pump) countLagging() {
+	if p.now.Sub(p.counted) < lagCount && len(p.viewers) > 0 {
+		return
+	}
+	p.counted = p.now
+	var lagging [transports]int64
+	for _, v := range p.viewers {
+		if !v.slowAt.IsZero() && p.now.Sub(v.slowAt) <= lagMemory {
+			lagging[v.terms.Transport]++
+		}
+	}
+	for t, n := range lagging {
+		p.hub.lagging[t].Store(n)
 	}
 }
 

@@ -3,6 +3,8 @@ package fanout
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/camgw/camgw/internal/histogram"
 )
 
 // Transport is how a viewer is connected.
@@ -46,6 +48,7 @@ type Account struct {
 type TransportStats struct {
 	Account
 	Viewers   int    // now
+	Lagging   int    // of them, those who skipped a frame for being slow lately
 	Joined    uint64 // ever
 	SentBytes uint64 // of the frames sent, with their envelopes
 }
@@ -58,8 +61,8 @@ type Stats struct {
 	FPS        float64   // frames per second lately; 0 when frames have stopped
 	Last       time.Time // when the newest frame was received; zero before the first
 	Transports [transports]TransportStats
-	Receipt    Ages        // of frames when they were received; those whose capture time is known
-	Delivery   [modes]Ages // of frames when they had been written whole to a viewer, by [Mode]
+	Receipt    histogram.Histogram        // seconds: ages of frames when they were received; those whose capture time is known
+	Delivery   [modes]histogram.Histogram // seconds: ages of frames when they had been written whole to a viewer, by [Mode]
 
 	FrameMemory int // bytes of the frames that are held for viewers, the newest included
 }
@@ -91,6 +94,7 @@ func (h *Hub) Stats() Stats {
 	for t := range h.tallies {
 		src, dst := &h.tallies[t], &st.Transports[t]
 		dst.Viewers = h.members[t]
+		dst.Lagging = min(int(h.lagging[t].Load()), dst.Viewers)
 		dst.Joined = src.joined.Load()
 		dst.Offered = src.offered.Load()
 	}

@@ -113,6 +113,7 @@ type Viewer struct {
 	settled uint64
 	sent    uint64
 	skipped [reasons]uint64
+	slowAt  time.Time // when it last skipped a frame for being slow
 }
 
 // Attach adds a viewer that is sent each frame as it comes, until [Viewer.End] or a failing sink ends it.

@@ -484,3 +484,38 @@ func TestClose(t *testing.T) {
 		}
 	})
 }
+
+// TestLagging: a viewer that skipped a frame for being slow counts for ten seconds, one that asked for fewer frames does not.
+func TestLagging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := NewHub(nil)
+		slow, quick, capped := newSink(), newSink(), newSink()
+		var pace atomic.Int64
+		slow.take = func() time.Duration { return time.Duration(pace.Load()) }
+		pace.Store(int64(300 * time.Millisecond))
+		v := hub.Attach(Terms{}, slow)
+		defer leave(t, hub.Attach(Terms{}, quick), quick)
+		defer leave(t, hub.Attach(Terms{Transport: WebSocket, Interval: time.Second}, capped), capped)
+		lagging := func(mjpeg int) {
+			t.Helper()
+			s := hub.Stats().Transports
+			if s[MJPEG].Lagging != mjpeg || s[WebSocket].Lagging != 0 {
+				t.Errorf("%d and %d lag, want %d and 0", s[MJPEG].Lagging, s[WebSocket].Lagging, mjpeg)
+			}
+		}
+		lagging(0)
+		film(hub, 30, 100*time.Millisecond)
+		lagging(1)
+		pace.Store(0)
+		film(hub, 80, 100*time.Millisecond)
+		lagging(1)
+		film(hub, 40, 100*time.Millisecond)
+		lagging(0)
+		pace.Store(int64(300 * time.Millisecond))
+		film(hub, 30, 100*time.Millisecond)
+		lagging(1)
+		leave(t, v, slow)
+		film(hub, 15, 100*time.Millisecond)
+		lagging(0)
+	})
+}

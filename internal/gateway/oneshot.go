@@ -284,7 +284,10 @@ func Examine(ctx context.Context, file string) (Report, error) {
 	r.Account = newAccount(s)
 	r.Link = ReportCounters{
 		Bytes: s.Link.Bytes, Packets: s.Link.Packets, Lost: s.Link.Lost, Discarded: s.Link.Discarded, Errors: make(map[string]uint64),
-		Links: s.Links, LinksLost: s.LinksLost, Reboots: s.Reboots,
+		Links: s.Links, LinksLost: s.LinksLost,
+	}
+	for _, n := range s.Reboots {
+		r.Link.Reboots += n
 	}
 	for i, n := range s.Link.Errors {
 		r.Link.Errors[camera.LinkErrorName(i)] = n

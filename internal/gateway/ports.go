@@ -46,9 +46,22 @@ func opener(c config.Camera, log *slog.Logger) (camera.OpenFunc, error) {
 			return nil, mistake(err, "a name listed by: camgw ports")
 		}
 		return func(context.Context) (camera.Port, error) {
-			return port(serialport.Open(c.Address, opts))
+			p, err := serialport.Open(c.Address, opts)
+			return port(serialLine{p}, err)
 		}, nil
 	}
+}
+
+// serialLine is a serial port whose driver may count line errors.
+type serialLine struct{ *serialport.Port }
+
+// LineCounts is part of camera.LineCounter.
+func (l serialLine) LineCounts() (camera.LineCounts, bool) {
+	e, ok := l.LineErrors()
+	return camera.LineCounts{
+		camera.LineOverrun: e.Overrun, camera.LineFraming: e.Frame, camera.LineParity: e.Parity,
+		camera.LineBreak: e.Break, camera.LineBufOverrun: e.BufOverrun,
+	}, ok
 }
 
 // port keeps a nil pointer from becoming a Port that is not nil, and gives

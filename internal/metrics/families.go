@@ -5,8 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/camgw/camgw/internal/camera"
-	"github.com/camgw/camgw/internal/fanout"
+	"github.com/camgw/camgw/internal/histogram"
 )
 
 // family is one metric family: its description and, but for histograms, the kind of its values.
@@ -33,7 +32,7 @@ func counter(name, help string, labels ...string) *family {
 	return define(prometheus.CounterValue, name, help, labels...)
 }
 
-func histogram(name, help string, labels ...string) *family {
+func distribution(name, help string, labels ...string) *family {
 	return define(prometheus.UntypedValue, name, help, labels...)
 }
 
@@ -41,30 +40,15 @@ func (f *family) set(ch chan<- prometheus.Metric, v float64, labels ...string) {
 	ch <- prometheus.MustNewConstMetric(f.desc, f.kind, v, labels...)
 }
 
-func (f *family) observed(ch chan<- prometheus.Metric, h camera.Histogram, labels ...string) {
-	buckets := make(map[float64]uint64, len(h.Bounds))
+// observed exports a histogram, by its own buckets and, to scrapers that take them, by the fine ones.
+func (f *family) observed(ch chan<- prometheus.Metric, h histogram.Histogram, labels ...string) {
+	buckets := make(map[float64]uint64, len(h.Layout.Bounds))
 	var count uint64
-	for i, n := range h.Counts {
-		count += n
-		if i < len(h.Bounds) {
-			buckets[h.Bounds[i]] = count
-		}
+	for i, bound := range h.Layout.Bounds {
+		count += h.Counts[i]
+		buckets[bound] = count
 	}
-	ch <- prometheus.MustNewConstHistogram(f.desc, count, h.Sum, buckets, labels...)
-}
-
-// aged exports ages, whose buckets count nanoseconds, in seconds.
-func (f *family) aged(ch chan<- prometheus.Metric, a fanout.Ages, labels ...string) {
-	bounds := fanout.AgeBounds()
-	buckets := make(map[float64]uint64, len(bounds))
-	var count uint64
-	for i, n := range a.Counts {
-		count += n
-		if i < len(bounds) {
-			buckets[bounds[i].Seconds()] = count
-		}
-	}
-	ch <- prometheus.MustNewConstHistogram(f.desc, count, a.Sum.Seconds(), buckets, labels...)
+	ch <- native{prometheus.MustNewConstHistogram(f.desc, h.Count(), h.Sum, buckets, labels...), &h}
 }
 
 func statusCode(code int) string { return strconv.Itoa(code) }
@@ -87,7 +71,9 @@ var (
 	serialOpenFailures = counter("serial_open_failures_total", "Ports that could not be opened.", "camera", "reason")
 	serialDisconnects  = counter("serial_disconnects_total", "Open ports that were given up.", "camera", "reason")
 
-	linkPackets    = counter("link_packets_total", "Packets accepted.", "camera")
+	serialLineErrors = counter("serial_line_errors_total", "Errors that the port's driver counted while the port was open; 0 where it counts none.", "camera", "type")
+
+	linkPackets    = counter("link_packets_total", "Packets accepted.", "camera", "type")
 	linkErrors     = counter("link_packet_errors_total", "Packets that failed a check.", "camera", "reason")
 	linkLost       = counter("link_packets_lost_total", "Packets missing by sequence number.", "camera")
 	linkHandshakes = counter("link_handshakes_total", "Handshakes completed.", "camera")
@@ -100,11 +86,11 @@ var (
 	framesRejected  = counter("frames_rejected_total", "Frames received and not published.", "camera", "reason")
 	framesLost      = counter("frames_lost_total", "Frames of which not even the beginning arrived.", "camera")
 	framesRepaired  = counter("frames_repaired_total", "Frames published after padding behind the end was cut off.", "camera")
-	frameSize       = histogram("frame_size_bytes", "Size of the JPEGs published.", "camera")
-	frameInterval   = histogram("frame_interval_seconds", "Time between two publications.", "camera")
-	frameTransfer   = histogram("frame_transfer_duration_seconds", "Time a frame took on the wire.", "camera")
-	frameAge        = histogram("frame_age_seconds", "Age of a picture when it had been written whole to a viewer.", "camera", "mode")
-	frameReceiptAge = histogram("frame_receipt_age_seconds", "Age of a picture when it was received; of those whose capture time is known.", "camera")
+	frameSize       = distribution("frame_size_bytes", "Size of the JPEGs published.", "camera")
+	frameInterval   = distribution("frame_interval_seconds", "Time between two publications.", "camera")
+	frameTransfer   = distribution("frame_transfer_duration_seconds", "Time a frame took on the wire.", "camera")
+	frameAge        = distribution("frame_age_seconds", "Age of a picture when it had been written whole to a viewer.", "camera", "mode")
+	frameReceiptAge = distribution("frame_receipt_age_seconds", "Age of a picture when it was received; of those whose capture time is known.", "camera")
 	frameMemory     = gauge("frame_memory_bytes", "Memory of the frames held for viewers, the newest included.", "camera")
 	frameLast       = gauge("frame_last_timestamp_seconds", "When the newest frame arrived, Unix time.", "camera")
 	frameWidth      = gauge("frame_width_pixels", "Width of the newest frame; 0 before the first.", "camera")
@@ -120,14 +106,17 @@ var (
 
 	deviceSettings = counter("device_settings_total", "Settings sent to the device, by what became of them.", "camera", "result")
 
-	deviceBoots       = counter("device_reboots_total", "Reboots seen.", "camera")
+	deviceBoots       = counter("device_reboots_total", "Reboots seen, by what the device gave as the reason.", "camera", "reason")
 	deviceSkipped     = counter("device_frames_skipped_total", "Pictures the device took and did not send: newer ones were ready first.", "camera")
 	deviceUptime      = gauge("device_uptime_seconds", "Time since the device booted.", "camera")
-	deviceErrors      = gauge("device_capture_failures", "Captures that failed since the device booted.", "camera")
+	deviceErrors      = counter("device_capture_failures_total", "Captures that failed, as the device tells.", "camera")
+	deviceDamaged     = counter("device_damaged_packets_total", "Packets that reached the device damaged, as it tells.", "camera")
+	deviceOverruns    = counter("device_overrun_bytes_total", "Bytes that the device lost before it read them, as it tells.", "camera")
 	deviceHeap        = gauge("device_heap_free_bytes", "Free memory of the device.", "camera", "region")
 	deviceTemperature = gauge("device_temperature_celsius", "Temperature of the device.", "camera")
 
 	clients              = gauge("clients", "Viewers connected now.", "camera", "transport")
+	clientsLagging       = gauge("clients_lagging", "Viewers that skipped a frame for being slow within the last 10 seconds.", "camera", "transport")
 	clientsLimit         = gauge("clients_limit", "Viewers allowed at once.")
 	clientsCameraLimit   = gauge("clients_per_camera_limit", "Viewers allowed at one camera; 0: no bound of its own.")
 	clientsAddressLimit  = gauge("clients_per_address_limit", "Viewers allowed from one address; 0: no bound of its own.")
@@ -150,6 +139,7 @@ var (
 	listenersEver  = counter("event_listeners_opened_total", "Streams of server-sent events ever opened.")
 
 	httpRequests    = counter("http_requests_total", "Requests answered.", "handler", "method", "code")
+	httpDurations   = distribution("http_request_duration_seconds", "Time to answer a request; streams and WebSockets are not among them.", "handler")
 	httpConnections = gauge("http_connections", "Connections open now.")
 	panics          = counter("panics_recovered_total", "Panics caught before they ended the daemon.", "component")
 )

@@ -54,13 +54,14 @@ func NewRegistry(s Sources) *prometheus.Registry {
 	return r
 }
 
-// NewHandler serves a registry. Scrapes are bounded in number and time.
+// NewHandler serves a registry. Scrapes are bounded in number and time, and counted.
 func NewHandler(r *prometheus.Registry) http.Handler {
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
+	return promhttp.InstrumentMetricHandler(r, promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		MaxRequestsInFlight: 4,
 		Timeout:             5 * time.Second,
 		EnableOpenMetrics:   true,
-	})
+		Registry:            r,
+	}))
 }
 
 // collector implements prometheus.Collector.
@@ -113,7 +114,13 @@ func collectCamera(ch chan<- prometheus.Metric, id, port string, st camera.Statu
 		serialDisconnects.set(ch, float64(n), id, camera.Disconnect(i).String())
 	}
 
-	linkPackets.set(ch, float64(s.Link.Packets), id)
+	for i, n := range s.LineErrors {
+		serialLineErrors.set(ch, float64(n), id, camera.LineError(i).String())
+	}
+
+	for i, name := range camera.PacketTypes() {
+		linkPackets.set(ch, float64(s.Packets[i]), id, name)
+	}
 	linkLost.set(ch, float64(s.Link.Lost), id)
 	for i, n := range s.Link.Errors {
 		linkErrors.set(ch, float64(n), id, camera.LinkErrorName(i))
@@ -157,12 +164,16 @@ func collectCamera(ch chan<- prometheus.Metric, id, port string, st camera.Statu
 	}
 	hookFailures.set(ch, float64(s.HookFailures), id)
 
-	deviceBoots.set(ch, float64(s.Reboots), id)
+	for i, n := range s.Reboots {
+		deviceBoots.set(ch, float64(n), id, camera.Reset(i).String())
+	}
+	deviceErrors.set(ch, float64(s.CaptureFailures), id)
+	deviceDamaged.set(ch, float64(s.DeviceDamaged), id)
+	deviceOverruns.set(ch, float64(s.DeviceOverruns), id)
 	deviceSkipped.set(ch, float64(s.DeviceSkipped), id)
 	if s.HaveDevice {
 		d := s.DeviceStats
 		deviceUptime.set(ch, float64(d.UptimeS), id)
-		deviceErrors.set(ch, float64(d.CameraErrors), id)
 		deviceHeap.set(ch, float64(d.HeapFree), id, "internal")
 		deviceHeap.set(ch, float64(d.PSRAMFree), id, "psram")
 		if celsius, ok := s.Temperature(); ok {
@@ -175,14 +186,15 @@ func collectHub(ch chan<- prometheus.Metric, id string, s fanout.Stats) {
 	if !s.Last.IsZero() {
 		frameLast.set(ch, float64(s.Last.UnixMilli())/1000, id)
 	}
-	frameReceiptAge.aged(ch, s.Receipt, id)
+	frameReceiptAge.observed(ch, s.Receipt, id)
 	for m, ages := range s.Delivery {
-		frameAge.aged(ch, ages, id, fanout.Mode(m).String())
+		frameAge.observed(ch, ages, id, fanout.Mode(m).String())
 	}
 	frameMemory.set(ch, float64(s.FrameMemory), id)
 	for i, t := range s.Transports {
 		transport := fanout.Transport(i).String()
 		clients.set(ch, float64(t.Viewers), id, transport)
+		clientsLagging.set(ch, float64(t.Lagging), id, transport)
 		clientConnections.set(ch, float64(t.Joined), id, transport)
 		clientOffered.set(ch, float64(t.Offered), id, transport)
 		clientSent.set(ch, float64(t.Sent), id, transport)
@@ -213,6 +225,9 @@ func collectWeb(ch chan<- prometheus.Metric, s web.Stats) {
 	}
 	for r, n := range s.Requests {
 		httpRequests.set(ch, float64(n), r.Route, r.Method, statusCode(r.Code))
+	}
+	for route, h := range s.Durations {
+		httpDurations.observed(ch, h, route)
 	}
 	for _, c := range s.Cameras {
 		clientRepeats.set(ch, float64(c.Repeats), c.ID)

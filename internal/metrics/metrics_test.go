@@ -4,6 +4,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
+	"math"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -12,9 +15,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/camgw/camgw/internal/camera"
 	"github.com/camgw/camgw/internal/fanout"
+	"github.com/camgw/camgw/internal/histogram"
 	"github.com/camgw/camgw/internal/web"
 )
 
@@ -85,6 +90,91 @@ func TestZeroInitialised(t *testing.T) {
 		if series[name] != want {
 			t.Errorf("%s has %d series, want %d", name, series[name], want)
 		}
+	}
+}
+
+// TestSeriesBudget: a small Prometheus has to keep them.
+func TestSeriesBudget(t *testing.T) {
+	scrape := httptest.NewRecorder()
+	NewHandler(registry(t)).ServeHTTP(scrape, httptest.NewRequest("GET", "/metrics", nil))
+	door, other := 0, 0
+	for line := range strings.Lines(scrape.Body.String()) {
+		switch {
+		case strings.Contains(line, `camera="door"`):
+			door++
+		case !strings.HasPrefix(line, "#") && !strings.Contains(line, `camera="yard"`):
+			other++
+		}
+	}
+	if door > 240 || other > 100 {
+		t.Errorf("%d series of a camera and %d others", door, other)
+	}
+}
+
+// TestSeriesVanishWithTheirCamera: nothing of a camera that is no longer there is told.
+func TestSeriesVanishWithTheirCamera(t *testing.T) {
+	hub := fanout.NewHub(web.Envelope)
+	cam := camera.New(camera.Options{ID: "door", Hub: hub})
+	cameras := []Camera{{ID: "door", Status: cam.Status, Stats: cam.Stats, Hub: hub.Stats}}
+	r := NewRegistry(Sources{Cameras: func() []Camera { return cameras }, Web: func() web.Stats { return web.Stats{} }})
+	series := func() (n int) {
+		all, err := r.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range all {
+			for _, m := range f.Metric {
+				for _, l := range m.Label {
+					if l.GetName() == "camera" {
+						n++
+					}
+				}
+			}
+		}
+		return n
+	}
+	if series() == 0 {
+		t.Fatal("a camera without series")
+	}
+	cameras = nil
+	if n := series(); n != 0 {
+		t.Errorf("%d series of a camera that is gone", n)
+	}
+}
+
+// TestNativeHistogram: the fine buckets hold as many values as the classic ones, each where it belongs.
+func TestNativeHistogram(t *testing.T) {
+	h := histogram.New(&histogram.Layout{Bounds: []float64{.1, 1}, Low: -14})
+	for _, v := range []float64{0, .01, 1, 1, 1.05, 4} {
+		h.Observe(v)
+	}
+	f := &family{desc: prometheus.NewDesc("x", "", nil, nil)}
+	ch := make(chan prometheus.Metric, 1)
+	f.observed(ch, h)
+	var out dto.Metric
+	if err := (<-ch).Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	got := out.Histogram
+	// Bucket i ends at 2^(i/8): .01 is in -53, 1 in 0, 1.05 in 1, 4 in 16.
+	var index int32
+	found := map[int32]int64{}
+	var count int64
+	deltas := got.PositiveDelta
+	for _, span := range got.PositiveSpan {
+		index += span.GetOffset()
+		for range span.GetLength() {
+			count += deltas[0]
+			deltas = deltas[1:]
+			found[index] = count
+			index++
+		}
+	}
+	if want := map[int32]int64{-53: 1, 0: 2, 1: 1, 16: 1}; !maps.Equal(found, want) || len(deltas) > 0 {
+		t.Errorf("buckets %v, want %v", found, want)
+	}
+	if got.GetSchema() != 3 || got.GetZeroCount() != 1 || got.GetZeroThreshold() != math.Exp2(-14) || got.GetSampleCount() != 6 || len(got.Bucket) != 2 {
+		t.Errorf("%v", got)
 	}
 }
 

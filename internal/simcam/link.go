@@ -2,6 +2,7 @@ package simcam
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/camgw/camgw/internal/camlink"
@@ -449,6 +450,10 @@ func (fw *firmware) stats(at time.Time) camlink.Stats {
 	if s.captured > 0 {
 		heapMin -= pictureHeap
 	}
+	temperature := int16(camlink.NoTemperature)
+	if celsius := fw.opts.Temperature; celsius != 0 {
+		temperature = int16(math.Round(celsius * 10))
+	}
 	return camlink.Stats{
 		UptimeS:       uint32(fw.uptime(at) / time.Second),
 		Captured:      s.captured,
@@ -462,6 +467,6 @@ func (fw *firmware) stats(at time.Time) camlink.Stats {
 		HeapFree:      heap,
 		HeapMin:       heapMin,
 		PSRAMFree:     psramSize - uint32(len(s.picture.JPEG)),
-		Temperature:   camlink.NoTemperature,
+		Temperature:   temperature,
 	}
 }

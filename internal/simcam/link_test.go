@@ -256,6 +256,10 @@ func TestStats(t *testing.T) {
 		if m.UptimeS != 1 || m.Sent != 5 || m.RxErrors != 1 || m.Temperature != camlink.NoTemperature {
 			t.Errorf("STATS %+v", m)
 		}
+		d.fw.opts.Temperature = -3.26
+		if m := parse(t, camlink.ParseStats, h.call(camlink.TypeStatsReq, nil)); m.Temperature != -33 {
+			t.Errorf("%d tenths of a degree", m.Temperature)
+		}
 		s := d.Stats()
 		if m.Captured != s.Captured || m.SkippedCredit != s.SkippedCredit || s.TxBytes <= m.TxBytes || m.TxBytes == 0 {
 			t.Errorf("STATS %+v, Stats %+v", m, s)

@@ -26,7 +26,8 @@ type Options struct {
 	// have becomes the largest it has inside. At most one of Source and Frames is used, Source first.
 	FPS           float64
 	Width, Height int
-	Quality       int // 1 to 63, lower is better
+	Quality       int     // 1 to 63, lower is better
+	Temperature   float64 // of its chip, in degrees Celsius; 0: it has no thermometer
 	Source        Source
 	Frames        [][]byte // JPEGs sent in turn, never written to
 
@@ -114,6 +115,9 @@ var optionParsers = map[string]func(o *Options, value string) error{
 	},
 	"fps":     func(o *Options, v string) error { return parseFloat(v, 0.1, maxFPS, &o.FPS) },
 	"quality": func(o *Options, v string) error { return parseInt(v, 1, 63, &o.Quality) },
+	"temperature": func(o *Options, v string) error {
+		return parseFloat(v, -40, 125, &o.Temperature)
+	},
 	"size": func(o *Options, v string) error {
 		for _, s := range sizes {
 			if v == s.String() {

@@ -40,7 +40,7 @@ func TestParseOptions(t *testing.T) {
 }
 
 func TestParseOptionsErrors(t *testing.T) {
-	const there = "there are baud, board, drop, flip, fps, garble-above, hang, insert, mac, mute, name, oneway, quality, seed, sensor, size, stall, stall-every"
+	const there = "there are baud, board, drop, flip, fps, garble-above, hang, insert, mac, mute, name, oneway, quality, seed, sensor, size, stall, stall-every, temperature"
 	tests := []struct{ spec, want string }{
 		{"fsp=15", `unknown option "fsp"; ` + there},
 		{"fps=15,", `unknown option ""; ` + there},
@@ -52,6 +52,7 @@ func TestParseOptionsErrors(t *testing.T) {
 		{"fps=NaN", "fps=NaN: want a number from 0.1 to 120"},
 		{"fps=121", "fps=121: want a number from 0.1 to 120"},
 		{"size=800", "size=800: want one of 96x96, 160x120, 176x144, 240x176, 240x240, 320x240, 400x296, 480x320, 640x480, 800x600, 1024x768, 1280x720, 1280x1024, 1600x1200"},
+		{"temperature=200", "temperature=200: want a number from -40 to 125"},
 		{"quality=0", "quality=0: want a whole number from 1 to 63"},
 		{"quality=64", "quality=64: want a whole number from 1 to 63"},
 		{"baud=300", "baud=300: want a whole number from 9600 to 5000000"},

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -206,6 +208,29 @@ func TestRequestsAreCountedByClosedLists(t *testing.T) {
 			t.Errorf("%v was not counted: %v", want, counts)
 		}
 	}
+}
+
+// TestDurations: what is answered once is timed, by its route; what lasts as long as its client wants is not.
+func TestDurations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		r.ask(get("/healthz")).answer("GET")
+		r.ask(get("/nowhere")).answer("GET")
+		viewer := r.ask(get("/cam/a/stream.mjpg"))
+		viewer.stream()
+		time.Sleep(time.Second)
+		r.server.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/cam/a/snapshot.jpg", nil)) // waits for a picture
+		counts := r.server.Stats().Durations
+		if len(counts) != 3 {
+			t.Errorf("%d routes are timed: %v", len(counts), slices.Collect(maps.Keys(counts)))
+		}
+		for route, want := range map[string]time.Duration{"/healthz": 0, "/": 0, "/cam/{id}/snapshot.jpg": snapshotWait} {
+			h := counts[route]
+			if h.Count() != 1 || h.Sum < want.Seconds() || h.Sum > want.Seconds()+.1 {
+				t.Errorf("%s: %d answers in %v s, want one in %v", route, h.Count(), h.Sum, want)
+			}
+		}
+	})
 }
 
 func TestPanicIsContained(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -82,11 +83,12 @@ type Server struct {
 	listeners      atomic.Int64 // streams of events open
 	listenersEver  atomic.Uint64
 
-	requests requestCounts // has its own lock
-	places   places        // has its own lock
-	seats    seats         // has its own lock
-	news     news          // has its own lock
-	observer observer      // has its own lock
+	requests  requestCounts // has its own lock
+	durations requestTimes  // has its own lock
+	places    places        // has its own lock
+	seats     seats         // has its own lock
+	news      news          // has its own lock
+	observer  observer      // has its own lock
 }
 
 // camera is a Camera with what web keeps for it.
@@ -242,6 +244,7 @@ func (s *Server) tune(conn net.Conn) error {
 // net for panics.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begin := time.Now()
 		rec := &recorder{ResponseWriter: w, server: s, request: r}
 		defer func() {
 			if fault := recover(); fault != nil {
@@ -254,6 +257,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				panic(http.ErrAbortHandler) // the answer may be half written: drop the connection
 			}
 			rec.count(http.StatusOK)
+			if !rec.endless {
+				s.durations.add(rec.route(), time.Since(begin))
+			}
 		}()
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "no-referrer")
@@ -282,6 +288,7 @@ type recorder struct {
 	server  *Server
 	request *http.Request
 	counted bool
+	endless bool // the answer lasts as long as its client wants
 }
 
 // Unwrap lets http.ResponseController through.
@@ -304,9 +311,15 @@ func (r *recorder) count(status int) {
 		return
 	}
 	r.counted = true
-	route := r.request.Pattern
-	if r.server.routes[route] == nil {
-		route = "/"
+	kind := r.Header().Get("Content-Type")
+	r.endless = status == http.StatusSwitchingProtocols || strings.HasPrefix(kind, "multipart/") || strings.HasPrefix(kind, "text/event-stream")
+	r.server.requests.add(Request{r.route(), foldMethod(r.request.Method), status})
+}
+
+// route is the pattern that the request has matched, as counters know it.
+func (r *recorder) route() string {
+	if route := r.request.Pattern; r.server.routes[route] != nil {
+		return route
 	}
-	r.server.requests.add(Request{route, foldMethod(r.request.Method), status})
+	return "/"
 }

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/camgw/camgw/internal/histogram"
 )
 
 // Rejection is why a request did not get what it asked for.
@@ -73,6 +76,7 @@ type Stats struct {
 	Panics      uint64             // recovered in handlers
 	Rejections  [rejections]uint64 // by [Rejection]
 	Requests    map[Request]uint64
+	Durations   map[string]histogram.Histogram // seconds to answer, by route; streams and WebSockets are not among them
 	Sockets     SocketStats
 	Listeners   int           // streams of events open
 	Listened    uint64        // streams of events ever opened
@@ -92,6 +96,7 @@ func (s *Server) Stats() Stats {
 		Panics:      s.panics.Load(),
 		Rejections:  [rejections]uint64(load(s.rejections[:])),
 		Requests:    s.requests.snapshot(),
+		Durations:   s.durations.snapshot(),
 		Sockets: SocketStats{
 			Open:     int(s.sockets.Load()),
 			Opened:   s.socketsEver.Load(),
@@ -142,6 +147,40 @@ func (c *requestCounts) snapshot() map[Request]uint64 {
 	copied := make(map[Request]uint64, len(c.counts))
 	for r, n := range c.counts {
 		copied[r] = n
+	}
+	return copied
+}
+
+// durations are what times to answer are counted in.
+var durations = histogram.Layout{Bounds: []float64{.001, .005, .025, .1, .5, 2.5, 10}, Low: -14}
+
+// requestTimes counts how long answers took. Its size is bounded by the routes.
+type requestTimes struct {
+	mu     sync.Mutex
+	routes map[string]*histogram.Histogram
+}
+
+func (c *requestTimes) add(route string, took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.routes[route]
+	if h == nil {
+		if c.routes == nil {
+			c.routes = make(map[string]*histogram.Histogram)
+		}
+		fresh := histogram.New(&durations)
+		h = &fresh
+		c.routes[route] = h
+	}
+	h.Observe(took.Seconds())
+}
+
+func (c *requestTimes) snapshot() map[string]histogram.Histogram {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	copied := make(map[string]histogram.Histogram, len(c.routes))
+	for route, h := range c.routes {
+		copied[route] = *h
 	}
 	return copied
 }
