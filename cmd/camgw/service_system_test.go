@@ -86,7 +86,7 @@ func startService(t *testing.T, variables []string, args ...string) *daemon {
 // TestServiceManagerIsTold: readiness, who is there, the watchdog, and the end, in this order.
 func TestServiceManagerIsTold(t *testing.T) {
 	m := startManager(t)
-	d := startService(t, []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=1600000"}, "--port", "door=sim:size=96x96", "--port", "yard=/nonexistent/tty")
+	d := startService(t, []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=4000000"}, "--port", "door=sim:size=96x96", "--port", "yard=/nonexistent/tty")
 	within(t, 5*time.Second, "a status", func() bool { return m.count("STATUS=1 of 2 cameras linked, 0 viewers") == 1 })
 	v, err := d.watch(t.Context(), "/cam/door/stream.mjpg")
 	if err != nil {
@@ -97,8 +97,9 @@ func TestServiceManagerIsTold(t *testing.T) {
 	}
 	within(t, 5*time.Second, "a status with a viewer", func() bool { return m.count("STATUS=1 of 2 cameras linked, 1 viewer") == 1 })
 	fed := m.count("WATCHDOG=1")
-	within(t, 5*time.Second, "feeds while somebody watches", func() bool { return m.count("WATCHDOG=1") >= fed+3 })
+	within(t, 15*time.Second, "feeds while somebody watches", func() bool { return m.count("WATCHDOG=1") >= fed+2 })
 	d.kill(syscall.SIGTERM)
+	within(t, 5*time.Second, "the last message", func() bool { return m.count("STOPPING=1") == 1 }) // it may still be unread
 	all := m.all()
 	if all[0] != "READY=1" || all[len(all)-1] != "STOPPING=1" || m.count("READY=1") != 1 || m.count("STOPPING=1") != 1 {
 		t.Errorf("messages: %q", all)
