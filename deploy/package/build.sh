@@ -35,7 +35,7 @@ compile() { # GOARCH GOARM OUTPUT
 # What the program tells of itself, by a build for this machine.
 compile "$(go env GOHOSTARCH)" "" "$work/camgw"
 mkdir "$work/man"
-"$work/camgw" man --dir "$work/man" 2>/dev/null || cp deploy/package/camgw.1 "$work/man"
+"$work/camgw" man --dir "$work/man"
 "$work/camgw" completion bash >"$work/camgw.bash"
 "$work/camgw" completion zsh >"$work/camgw.zsh"
 "$work/camgw" completion fish >"$work/camgw.fish"
