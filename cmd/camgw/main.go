@@ -33,6 +33,9 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
+// extraCommands are those of builds with tags.
+var extraCommands []func() *cobra.Command
+
 // run is main without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
@@ -48,7 +51,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
 	root.AddCommand(serveCommand(), demoCommand(), configCommand(), versionCommand(),
-		portsCommand(), snapshotCommand(), captureCommand(), replayCommand(), manCommand())
+		portsCommand(), snapshotCommand(), captureCommand(), replayCommand())
+	for _, extra := range extraCommands {
+		root.AddCommand(extra())
+	}
 	root.InitDefaultCompletionCmd(args...)
 
 	cmd, err := root.ExecuteContextC(ctx)

@@ -1,3 +1,5 @@
+//go:build man
+
 package main
 
 import (
@@ -8,6 +10,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 )
+
+// The packages' pages are written by a build of their own: on a Pi what writes them would be a quarter of a megabyte for nothing.
+func init() { extraCommands = append(extraCommands, manCommand) }
 
 func manCommand() *cobra.Command {
 	dir := ""

@@ -26,6 +26,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TEST_SYS", u.Sys())
 			e.Setenv("TEST_DEV", u.Dev())
 			e.Setenv("SOURCE_DATE_EPOCH", "1700000000")
+			e.Setenv("DAEMON", programs.camgw) // built with the tag man
 			tape, err := filepath.Abs("testdata/bad-wire.tape")
 			e.Setenv("TAPE", tape)
 			e.Setenv("REPORT", filepath.Join(filepath.Dir(tape), "bad-wire.json"))

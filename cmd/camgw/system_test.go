@@ -56,7 +56,7 @@ func buildAndRun(m *testing.M) int {
 	programs.camgw = filepath.Join(dir, "camgw")
 	programs.hostcam, _ = filepath.Abs("../../bin/hostcam")
 	for _, build := range [][]string{
-		{"go", "build", "-race", "-buildvcs=false", "-o", programs.camgw, "."},
+		{"go", "build", "-race", "-tags", "man", "-buildvcs=false", "-o", programs.camgw, "."},
 		{"make", "-s", "-C", "../../firmware/ports/posix"},
 	} {
 		if out, err := exec.Command(build[0], build[1:]...).CombinedOutput(); err != nil {

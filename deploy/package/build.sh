@@ -27,15 +27,16 @@ mkdir -p "$out"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-compile() { # GOARCH GOARM OUTPUT
-	GOOS=linux GOARCH=$1 GOARM=$2 go build -trimpath -buildvcs=false \
+compile() { # GOARCH GOARM OUTPUT [FLAG...]
+	GOOS=linux GOARCH=$1 GOARM=$2 go build "${@:4}" -trimpath -buildvcs=false \
 		-ldflags "-s -w -buildid= -X main.version=$version -X main.revision=$revision" -o "$3" ./cmd/camgw
 }
 
 # What the program tells of itself, by a build for this machine.
-compile "$(go env GOHOSTARCH)" "" "$work/camgw"
+compile "$(go env GOHOSTARCH)" "" "$work/camgw" -tags man
 mkdir "$work/man"
 "$work/camgw" man --dir "$work/man"
+compile "$(go env GOHOSTARCH)" "" "$work/camgw"
 "$work/camgw" completion bash >"$work/camgw.bash"
 "$work/camgw" completion zsh >"$work/camgw.zsh"
 "$work/camgw" completion fish >"$work/camgw.fish"
