@@ -192,9 +192,6 @@ func (c *Camera) stepped(r Rung, a Ailment, reason string) {
 
 // hookFree reports whether there is a hook and it is not running.
 func (c *Camera) hookFree() bool {
-	if c.opts.Hook == nil {
-		return false
-	}
 	select {
 	case err := <-c.hookEnded:
 		c.hookBusy = false
@@ -204,13 +201,17 @@ func (c *Camera) hookFree() bool {
 		}
 	default:
 	}
-	return !c.hookBusy
+	return !c.hookBusy && c.hook.Load() != nil
 }
 
 // startHook runs the hook beside everything else: it may well take the power from the port.
 func (c *Camera) startHook(r Recovery) {
+	hook := c.hook.Load()
+	if hook == nil {
+		return // it was taken away just now
+	}
 	c.hookBusy = true
-	go func() { c.hookEnded <- c.opts.Hook(c.hookCtx, r) }()
+	go func() { c.hookEnded <- (*hook)(c.hookCtx, r) }()
 }
 
 // awaitHook returns when no hook is running any more.
