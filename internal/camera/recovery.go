@@ -44,6 +44,7 @@ type Recovery struct {
 	Why     Ailment
 	Attempt int    // 1 is the first since the camera was well
 	Reason  string // in words
+	OK      bool   // the camera has been well for half a minute since
 }
 
 // LineResetter is implemented by a Port that can reset the board by its modem lines. The error is
@@ -83,14 +84,16 @@ type ladder struct {
 // opened says that a port was opened: what ails from now on begins now.
 func (l *ladder) opened() { l.known = false }
 
-// fine says that nothing ails.
-func (l *ladder) fine(now time.Time) {
+// fine says that nothing ails. It reports whether that has been so for long enough.
+func (l *ladder) fine(now time.Time) bool {
 	if l.well.IsZero() {
 		l.well = now
 	}
-	if now.Sub(l.well) >= wellFor {
-		*l = ladder{well: l.well}
+	if now.Sub(l.well) < wellFor {
+		return false
 	}
+	*l = ladder{well: l.well}
+	return true
 }
 
 // ails says what ails, and returns the step to take now, of those that can be taken.
@@ -176,6 +179,16 @@ func (c *Camera) treatUnopened(now time.Time) {
 	free := c.hookFree()
 	if step, due := c.ladder.ails(now, AilmentNoPort, func(r Rung) bool { return r == RungHook && free }); due {
 		c.stepped(step, AilmentNoPort, c.state.Reason)
+	}
+}
+
+// fine says that nothing ails.
+func (c *Camera) fine(now time.Time) {
+	if last := c.state.Recovery; c.ladder.fine(now) && last != nil && !last.OK {
+		done := *last // that one is shared
+		done.OK = true
+		c.state.Recovery = &done
+		c.log.Info("the camera has recovered", "step", done.Step.String(), "attempt", done.Attempt)
 	}
 }
 

@@ -136,6 +136,10 @@ func TestReloadOfHook(t *testing.T) {
 		g.ctx = ctx
 		g.units[0].start(ctx)
 		first := g.units[0].now.Load().Camera
+		began := float64(time.Now().UnixMilli()) / 1000
+		if st := webStatus("", first); st.Recovery != nil {
+			t.Errorf("a recovery of nothing: %+v", st.Recovery)
+		}
 		since := func() string {
 			b, err := os.ReadFile(ran)
 			if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -161,6 +165,9 @@ func TestReloadOfHook(t *testing.T) {
 		}
 		if g.units[0].now.Load().Camera != first {
 			t.Error("the camera was exchanged")
+		}
+		if r := webStatus("", first).Recovery; r == nil || r.Step != "hook" || r.Reason != "no_port" || r.OK || r.Time < began+40*60 || r.Time > began+60*60 {
+			t.Errorf("status tells %+v", r)
 		}
 		cancel()
 		<-g.units[0].ended
