@@ -203,6 +203,7 @@ func TestEveryFlagHasAKey(t *testing.T) {
 func TestConfigurationOfTheDaemon(t *testing.T) {
 	good := newConfigFile(t, "[[camera]]\nname = \"door\"\nport = \"sim:\"\n")
 	bad := newConfigFile(t, "[[camera]]\nport = \"sim:\"\nsettings = { quality = 64 }\n")
+	hook := newConfigFile(t, "[defaults]\nrecovery_hook = [\"/nowhere/hook\", \"x\"]\n[[camera]]\nport = \"sim:\"\n")
 	for _, tt := range []struct {
 		args, env    []string
 		code         int
@@ -210,6 +211,12 @@ func TestConfigurationOfTheDaemon(t *testing.T) {
 	}{
 		{args: []string{"serve", "--config", string(bad)}, code: exitConfig,
 			said: fmt.Sprintf(`camgw: %s:3: camera.settings.quality = 64: "64" is no value for quality; try: 0 to 63`, bad)},
+		{args: []string{"serve", "--config", string(hook)}, code: exitConfig,
+			said: fmt.Sprintf(`camgw: %s:2: defaults.recovery_hook = ["/nowhere/hook", "x"]: stat /nowhere/hook: no such file or directory; try: the full path`, hook)},
+		{args: []string{"config", "check", string(hook)}, code: exitConfig, said: string(hook) + ":2: defaults.recovery_hook"},
+		{args: []string{"config", "check", string(good)}, env: []string{"CAMGW_DEFAULTS_RECOVERY_HOOK=/nowhere/hook x"}, code: exitConfig,
+			said: "camgw: CAMGW_DEFAULTS_RECOVERY_HOOK=/nowhere/hook x: stat"},
+		{args: []string{"serve", "--config", string(good), "--recovery-hook", "/nowhere/hook"}, code: exitUsage, said: "camgw: --recovery-hook /nowhere/hook: stat"},
 		{args: []string{"serve"}, env: []string{"CAMGW_CONFIG=" + string(bad)}, code: exitConfig, said: string(bad) + ":3: camera.settings.quality"},
 		{args: []string{"serve", "--config", "/nowhere/camgw.toml"}, code: exitConfig,
 			said: "camgw: /nowhere/camgw.toml: no such file or directory; try: camgw config init > /nowhere/camgw.toml"},

@@ -31,15 +31,17 @@ type Options struct {
 	// MaxFrame bounds the size of one JPEG, in bytes; 0 means DefaultMaxFrame.
 	MaxFrame int
 
-	// Hook, if not nil, is what the operator wants done when all else has not recovered the camera. It runs in a goroutine of its
-	// own, never twice at once; ctx ends with Run, which waits for it.
-	Hook func(ctx context.Context, r Recovery) error
+	Hook Hook // nil: none; see SetHook
 
 	// Published, if not nil, is called with every frame before viewers get it, in Run's goroutine. It must not keep the frame.
 	Published func(*fanout.Frame)
 
 	Logger *slog.Logger // nil discards
 }
+
+// Hook is what the operator wants done when all else has not recovered the camera. It runs in a goroutine of its own, never twice
+// at once; ctx ends with Run, which waits for it.
+type Hook func(ctx context.Context, r Recovery) error
 
 // DefaultMaxFrame is above the largest JPEG buffer Espressif's driver makes,
 // 1,007,769 bytes at 2592x1944.
@@ -75,6 +77,8 @@ type Camera struct {
 
 	beats atomic.Uint64 // written by the goroutine in Run
 
+	hook atomic.Pointer[Hook] // nil: none
+
 	mu       sync.Mutex // guards what other goroutines read
 	snapshot Status
 	counters Stats
@@ -103,6 +107,7 @@ func New(opts Options) *Camera {
 		requests:   make(chan configRequest, waitingRequests),
 		hookEnded:  make(chan error, 1),
 	}
+	c.SetHook(opts.Hook)
 	for _, s := range opts.Settings {
 		c.wanted[s.Key] = s.Value
 	}
@@ -121,6 +126,15 @@ func New(opts Options) *Camera {
 	c.setState(Connecting, CauseNone, "opening "+opts.Port)
 	c.share()
 	return c
+}
+
+// SetHook puts another hook in place from the next step on; nil: none. One that runs goes on. Any goroutine may call it.
+func (c *Camera) SetHook(h Hook) {
+	if h == nil {
+		c.hook.Store(nil)
+	} else {
+		c.hook.Store(&h)
+	}
 }
 
 // Status returns the camera's state now.

@@ -44,6 +44,7 @@ type Recovery struct {
 	Why     Ailment
 	Attempt int    // 1 is the first since the camera was well
 	Reason  string // in words
+	OK      bool   // the camera has been well for half a minute since
 }
 
 // LineResetter is implemented by a Port that can reset the board by its modem lines. The error is
@@ -83,14 +84,16 @@ type ladder struct {
 // opened says that a port was opened: what ails from now on begins now.
 func (l *ladder) opened() { l.known = false }
 
-// fine says that nothing ails.
-func (l *ladder) fine(now time.Time) {
+// fine says that nothing ails. It reports whether that has been so for long enough.
+func (l *ladder) fine(now time.Time) bool {
 	if l.well.IsZero() {
 		l.well = now
 	}
-	if now.Sub(l.well) >= wellFor {
-		*l = ladder{well: l.well}
+	if now.Sub(l.well) < wellFor {
+		return false
 	}
+	*l = ladder{well: l.well}
+	return true
 }
 
 // ails says what ails, and returns the step to take now, of those that can be taken.
@@ -179,6 +182,16 @@ func (c *Camera) treatUnopened(now time.Time) {
 	}
 }
 
+// fine says that nothing ails.
+func (c *Camera) fine(now time.Time) {
+	if last := c.state.Recovery; c.ladder.fine(now) && last != nil && !last.OK {
+		done := *last // that one is shared
+		done.OK = true
+		c.state.Recovery = &done
+		c.log.Info("the camera has recovered", "step", done.Step.String(), "attempt", done.Attempt)
+	}
+}
+
 // stepped accounts for a step, and starts the hook if it is that.
 func (c *Camera) stepped(r Rung, a Ailment, reason string) {
 	c.stats.Recoveries[r][a]++
@@ -192,9 +205,6 @@ func (c *Camera) stepped(r Rung, a Ailment, reason string) {
 
 // hookFree reports whether there is a hook and it is not running.
 func (c *Camera) hookFree() bool {
-	if c.opts.Hook == nil {
-		return false
-	}
 	select {
 	case err := <-c.hookEnded:
 		c.hookBusy = false
@@ -204,13 +214,17 @@ func (c *Camera) hookFree() bool {
 		}
 	default:
 	}
-	return !c.hookBusy
+	return !c.hookBusy && c.hook.Load() != nil
 }
 
 // startHook runs the hook beside everything else: it may well take the power from the port.
 func (c *Camera) startHook(r Recovery) {
+	hook := c.hook.Load()
+	if hook == nil {
+		return // it was taken away just now
+	}
 	c.hookBusy = true
-	go func() { c.hookEnded <- c.opts.Hook(c.hookCtx, r) }()
+	go func() { c.hookEnded <- (*hook)(c.hookCtx, r) }()
 }
 
 // awaitHook returns when no hook is running any more.

@@ -195,6 +195,19 @@ func TestFrozenDevice(t *testing.T) {
 				}
 				r.device.Mute(false)
 				r.watch(sub, 3, 5*time.Second)
+				last := r.cam.Status().Recovery
+				if last.OK {
+					t.Error("the last step is a success at once")
+				}
+				took := r.until(2*time.Minute, "the success of the last step", func() bool { return r.cam.Status().Recovery.OK })
+				if took < 30*time.Second || took > 45*time.Second {
+					t.Errorf("the last step is a success after %v", took)
+				}
+				if now := r.cam.Status().Recovery; last.OK || now.At != last.At || now.Step != last.Step {
+					t.Errorf("%+v has become %+v", last, now)
+				}
+				r.device.Mute(true)
+				r.until(2*time.Minute, "another step", func() bool { now := r.cam.Status().Recovery; return now.At != last.At && !now.OK })
 				s := r.cam.Stats()
 				if s.Recoveries[camera.RungReset] != [camera.NumAilments]uint64{} {
 					t.Errorf("RESET for a device that does not listen: %v", s.Recoveries)

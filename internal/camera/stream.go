@@ -116,7 +116,7 @@ func (s *session) judge(now time.Time, demand bool) error {
 		s.setState(Streaming, CauseNone, "")
 	}
 	if now.Sub(s.greeted) > briefLink {
-		s.ladder.fine(now)
+		s.fine(now)
 	}
 	return nil
 }

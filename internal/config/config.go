@@ -78,10 +78,18 @@ type Config struct {
 
 	InsecureNoAuth bool // addresses that others reach are allowed
 
-	RecoveryHook []string // program and arguments; empty: none
+	RecoveryHook Hook
 
 	Delivery        Delivery
 	AllowGetControl bool // /control changes settings by GET too
+}
+
+// Hook is the operator's program for a camera that nothing else brings back.
+type Hook struct {
+	Argv []string // program and arguments, as they are: no shell; empty: there is none
+
+	Given  string // what names it in messages
+	Origin Origin
 }
 
 // Delivery is what viewers may have, and get unless they ask for less.
@@ -161,6 +169,9 @@ func (f *Flags) what(path string, v any) (what string, origin Origin) {
 	case Environment:
 		return from.place + "=" + plain(v), Environment
 	}
+	if v, ok := v.([]string); ok {
+		return "--" + k.flag + " " + strings.Join(v, " --"+k.flag+" "), CommandLine
+	}
 	return fmt.Sprintf("--%s %v", k.flag, v), CommandLine
 }
 
@@ -195,13 +206,15 @@ func (f *Flags) wrong(path string, v any, why, try string) *Error {
 }
 
 func (f *Flags) check() (Config, error) {
-	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl, InsecureNoAuth: f.InsecureNoAuth, RecoveryHook: f.RecoveryHook}
+	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl, InsecureNoAuth: f.InsecureNoAuth}
 	errs := []error{f.checkListen("http.listen", f.Listen, DefaultListen), f.checkLimits()}
 	if f.StreamListen != "" {
 		errs = append(errs, f.checkListen("http.webserver_stream_listen", f.StreamListen, "127.0.0.1:81"))
 	}
 	delivery, err := f.delivery()
 	c.Delivery, errs = delivery, append(errs, err)
+	c.RecoveryHook, err = f.hook()
+	errs = append(errs, err)
 	errs = append(errs, f.cameras(&c))
 	errs = append(errs, f.distribute(c.Cameras))
 	if err := errors.Join(flat(errs)...); err != nil {
@@ -372,6 +385,23 @@ func (f *Flags) checkLimits() error {
 		errs = append(errs, f.wrong("defaults.baud", f.Baud, wrongBaud, "leave it out to negotiate the best rate"))
 	}
 	return errors.Join(errs...)
+}
+
+// hook checks the form of the operator's program; whether there is such a program, the gateway knows.
+func (f *Flags) hook() (Hook, error) {
+	const path = "defaults.recovery_hook"
+	if len(f.RecoveryHook) == 0 {
+		return Hook{}, nil
+	}
+	what, origin := f.what(path, f.RecoveryHook)
+	h := Hook{f.RecoveryHook, what, origin}
+	switch {
+	case h.Argv[0] == "":
+		return h, &Error{what, "the program is missing", "the full path of one, and then its arguments", origin}
+	case slices.ContainsFunc(h.Argv, func(s string) bool { return strings.ContainsRune(s, 0) }):
+		return h, &Error{what, "no program can be given a text with a zero byte in it", "it without that", origin}
+	}
+	return h, nil
 }
 
 // checkListen refuses addresses that others reach while nothing asks who they

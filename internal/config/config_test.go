@@ -130,6 +130,8 @@ func TestMistakes(t *testing.T) {
 			`--baud 300: must be from 9600 to 12000000; try: leave it out to negotiate the best rate`},
 		{"viewers", func(f *Flags) { f.MaxViewers = 0 },
 			`--max-viewers 0: must be from 1 to 100000`},
+		{"hook without a program", func(f *Flags) { f.RecoveryHook = []string{"", "x"} },
+			`--recovery-hook  --recovery-hook x: the program is missing; try: the full path of one, and then its arguments`},
 		{"set without a value", func(f *Flags) { f.Sets = []string{"quality"} },
 			`--set quality: a setting is given as KEY=VALUE or NAME:KEY=VALUE; try: --set quality=12`},
 		{"set without a key", func(f *Flags) { f.Sets = []string{"cam1:=3"} },

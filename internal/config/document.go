@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -151,8 +152,14 @@ func (d *document) grammar(content []byte, line int, why string) *Error {
 		return e
 	}
 	m := assignment.FindStringSubmatch(given)
+	if strings.Contains(why, "after array value") {
+		e.Why, e.Try = "the list is not complete", "commas between its texts, and ] at its end"
+		return e
+	}
 	if m == nil {
 		switch {
+		case strings.Contains(why, "start of value") || strings.HasSuffix(strings.TrimSpace(given), ","): // in a list of several lines
+			e.Try = "texts in quotes"
 		case strings.HasPrefix(strings.TrimSpace(given), "["):
 			e.Try = "[table], or [[camera]]"
 		default:
@@ -172,10 +179,10 @@ func (d *document) grammar(content []byte, line int, why string) *Error {
 		e.Why, e.Try = name+" has no value", "a value, or # in front of the line"
 	case !strings.Contains(given, "="):
 		if e.Try = name + " = " + v; words {
-			e.Try = name + ` = "` + v + `"`
+			e.Try = name + " = " + quoted(name, v)
 		}
 	case words:
-		e.Why, e.Try = "a text must stand in quotes", name+` = "`+v+`"`
+		e.Why, e.Try = "a text must stand in quotes", name+" = "+quoted(name, v)
 	case strings.Count(v, `"`) == 1:
 		e.Try = "a quote at the end of the text"
 	case strings.Contains(why, "too large"):
@@ -186,10 +193,20 @@ func (d *document) grammar(content []byte, line int, why string) *Error {
 		e.Try = name + " = " + strings.TrimLeft(v, "0")
 	case strings.Contains(why, "escape"):
 		e.Try = `text in single quotes, where a backslash is nothing special`
+	case strings.HasPrefix(v, "["):
+		e.Try = name + ` = ["one", "two"], each text in quotes`
 	case strings.HasPrefix(v, "{"):
 		e.Try = name + ` = { size = "VGA", quality = 12 }`
 	default:
 		e.Try = "name = value, texts in quotes"
 	}
 	return e
+}
+
+// quoted is a bare text as it should stand there: for a list, its words.
+func quoted(name, v string) string {
+	if slices.ContainsFunc(keys, func(k key) bool { return k.name == name && k.kind == list }) {
+		return literal(strings.Fields(v))
+	}
+	return `"` + v + `"`
 }

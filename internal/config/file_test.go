@@ -177,6 +177,7 @@ max_viewers_per_address = 7
 [defaults]
 baud = 921600
 settings = { size = "SVGA", quality = 12, target_fps = 12.5, vflip = true }
+recovery_hook = ["/usr/bin/env", "a b", "\"'"]
 [[camera]]
 name = "door"
 port = "/dev/ttyUSB0"
@@ -203,7 +204,8 @@ func TestWholeFile(t *testing.T) {
 	}
 	want := Config{
 		Listen: "127.0.0.1:9000", StreamListen: "[::1]:81", MaxViewers: 9, AllowGetControl: true, InsecureNoAuth: true,
-		Delivery: Delivery{8, 7, "all", 12.5, 500 * time.Millisecond, time.Minute, 131072},
+		Delivery:     Delivery{8, 7, "all", 12.5, 500 * time.Millisecond, time.Minute, 131072},
+		RecoveryHook: Hook{[]string{"/usr/bin/env", "a b", `"'`}, `camgw.toml:20: defaults.recovery_hook = ["/usr/bin/env", "a b", "\"'"]`, File},
 		Cameras: []Camera{
 			{ID: "door", Port: "/dev/ttyUSB0", Address: "/dev/ttyUSB0", Baud: 921600, Settings: settings("size", "SVGA", "target_fps", "12.5", "vflip", "true", "quality", "auto")},
 			{ID: "cam2", Port: "tcp://10.0.0.7:4000", Kind: TCP, Address: "10.0.0.7:4000", Settings: settings("quality", "12", "size", "SVGA", "target_fps", "12.5", "vflip", "true")},
@@ -267,21 +269,22 @@ max_viewers_per_address = 7         # camgw.toml:16
 
 [defaults]
 baud = 921600                       # camgw.toml:18
+recovery_hook = ["/usr/bin/env", "a b", "\"'"] # camgw.toml:20
 
 [[camera]]
-name = "door"                       # camgw.toml:21
-port = "/dev/ttyUSB0"               # camgw.toml:22
+name = "door"                       # camgw.toml:22
+port = "/dev/ttyUSB0"               # camgw.toml:23
 baud = 921600                       # camgw.toml:18
 settings.hmirror = "true"           # --set
 settings.size = "UXGA"              # CAMGW_DEFAULTS_SETTINGS
 settings.target_fps = "12.5"        # camgw.toml:19
 settings.vflip = "true"             # camgw.toml:19
-settings.quality = "auto"           # camgw.toml:24
+settings.quality = "auto"           # camgw.toml:25
 
 [[camera]]
 name = "cam2"                       # default
-port = "tcp://10.0.0.7:4000"        # camgw.toml:26
-baud = 0                            # camgw.toml:27
+port = "tcp://10.0.0.7:4000"        # camgw.toml:27
+baud = 0                            # camgw.toml:28
 settings.size = "UXGA"              # CAMGW_DEFAULTS_SETTINGS
 settings.quality = "12"             # camgw.toml:19
 settings.target_fps = "12.5"        # camgw.toml:19
@@ -289,12 +292,12 @@ settings.vflip = "true"             # camgw.toml:19
 
 [[camera]]
 name = "cam3"                       # default
-port = "sim:fps=5"                  # camgw.toml:29
+port = "sim:fps=5"                  # camgw.toml:30
 baud = 921600                       # camgw.toml:18
 settings.quality = "12"             # camgw.toml:19
 settings.target_fps = "12.5"        # camgw.toml:19
 settings.vflip = "true"             # camgw.toml:19
-settings.size = "VGA"               # camgw.toml:30
+settings.size = "VGA"               # camgw.toml:31
 `
 	squeeze := func(s string) string { return regexp.MustCompile(` +#`).ReplaceAllString(s, " #") }
 	if got := l.Show(true); squeeze(got) != squeeze(want) {
@@ -322,6 +325,7 @@ func TestShowMeansTheSame(t *testing.T) {
 			}
 		}
 		a.Cameras, b.Cameras = nil, nil
+		a.RecoveryHook.Given, b.RecoveryHook.Given = "", "" // it stands on another line
 		if !reflect.DeepEqual(a, b) {
 			t.Errorf("%+v\n%+v", a, b)
 		}
@@ -409,6 +413,40 @@ settings = { quality = "own", vflip = "own", lamp = "own" }
 	want := map[string]string{"size": "env", "quality": "own", "vflip": "envown", "lamp": "flagown", "effect": "flag"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// TestListPrecedence: a list is taken from one source, whole.
+func TestListPrecedence(t *testing.T) {
+	const file = "[defaults]\nrecovery_hook = [\"/bin/file\", \"a b\"]\n[[camera]]\nport = \"/dev/a\"\n"
+	const variable = "CAMGW_DEFAULTS_RECOVERY_HOOK"
+	flag := func(f *Flags) { f.RecoveryHook = []string{"/bin/flag", "-x"} }
+	for _, tt := range []struct {
+		file   string
+		env    map[string]string
+		change func(*Flags)
+		want   Hook
+		show   string
+	}{
+		{"[[camera]]\nport = \"/dev/a\"\n", nil, nil, Hook{}, "recovery_hook = [] # default"},
+		{file, nil, nil, Hook{[]string{"/bin/file", "a b"}, `camgw.toml:2: defaults.recovery_hook = ["/bin/file", "a b"]`, File}, `recovery_hook = ["/bin/file", "a b"] # camgw.toml:2`},
+		{file, map[string]string{variable: " "}, nil, Hook{[]string{"/bin/file", "a b"}, `camgw.toml:2: defaults.recovery_hook = ["/bin/file", "a b"]`, File}, `# camgw.toml:2`},
+		{file, map[string]string{variable: "/bin/env  -y z "}, nil, Hook{[]string{"/bin/env", "-y", "z"}, variable + "=/bin/env -y z", Environment},
+			`recovery_hook = ["/bin/env", "-y", "z"] # ` + variable},
+		{file, map[string]string{variable: "/bin/env"}, flag, Hook{[]string{"/bin/flag", "-x"}, "--recovery-hook /bin/flag --recovery-hook -x", CommandLine},
+			`recovery_hook = ["/bin/flag", "-x"] # --recovery-hook`},
+	} {
+		var given []string
+		if tt.change != nil {
+			given = append(given, "recovery-hook")
+		}
+		l := layers(t, tt.file, tt.env, tt.change, given...)
+		if !reflect.DeepEqual(l.RecoveryHook, tt.want) {
+			t.Errorf("got  %+v\nwant %+v", l.RecoveryHook, tt.want)
+		}
+		if show := strings.Join(strings.Fields(l.Show(true)), " "); !strings.Contains(show, tt.show) {
+			t.Errorf("%s is not shown:\n%s", tt.show, show)
+		}
 	}
 }
 

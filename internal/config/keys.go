@@ -20,6 +20,7 @@ const (
 	size    // bytes, as text such as "8MiB", or a whole number
 	secret  // text that is shown nowhere, and may stand in a file of its own
 	mapping // settings by name
+	list    // texts
 )
 
 // words say what a value of the kind is, in mistakes.
@@ -27,6 +28,7 @@ var words = [...]string{
 	text: "a text in quotes", truth: "true or false", whole: "a whole number", number: "a number",
 	duration: `a time in quotes, such as "2s" or "500ms"`, size: `a number of bytes, such as "8MiB"`,
 	secret: "a text in quotes", mapping: "a table of settings, such as { quality = 12 }",
+	list: "a list of texts in quotes",
 }
 
 // key is one thing that can be configured outside of cameras. The list of them is the only one: the file, the environment, what
@@ -88,6 +90,8 @@ var keys = []key{
 		"The only rate to use after the handshake at 115200, 9600 to 12000000. Also for\nfirmware that has a fixed rate, and for one-way wiring. 0: negotiate the best."},
 	{"defaults", "settings", "set", mapping, nil,
 		"Settings of the device, as docs/api.md lists them. They are sent whenever the device\nmay have lost them: { size = \"SVGA\", quality = \"auto\" }."},
+	{"defaults", "recovery_hook", "recovery-hook", list, func(f *Flags) any { return &f.RecoveryHook },
+		"A program for a camera that nothing else brings back, and its arguments:\n[\"/usr/local/bin/reset-usb\", \"--port\"]. No shell is between. docs/configuration.md tells\nwhat it gets to know. []: none."},
 }
 
 // tables are the file's, in the order of the reference file.
@@ -136,6 +140,8 @@ func value(at any) any {
 		return *p
 	case *Secret:
 		return *p
+	case *[]string:
+		return *p
 	}
 	panic(fmt.Sprintf("config: a key of type %T", at))
 }
@@ -151,6 +157,12 @@ func literal(v any) string {
 		return quote(v.String())
 	case float64:
 		return strconv.FormatFloat(v, 'g', -1, 64)
+	case []string:
+		parts := make([]string, len(v))
+		for i, one := range v {
+			parts[i] = quote(one)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
 	case []any:
 		parts := make([]string, len(v))
 		for i, one := range v {
@@ -270,6 +282,14 @@ func (k key) assign(at, v any) bool {
 		d, err := time.ParseDuration(s)
 		*p = d
 		return err == nil
+	case *[]string:
+		all, ok := v.([]any)
+		*p = nil
+		for _, one := range all {
+			s, isText := one.(string)
+			*p, ok = append(*p, s), ok && isText
+		}
+		return ok
 	}
 	panic(fmt.Sprintf("config: a key of type %T", at))
 }
@@ -292,6 +312,12 @@ func (k key) read(s string) any {
 		if f, err := strconv.ParseFloat(s, 64); err == nil {
 			return f
 		}
+	case list:
+		var all []any
+		for one := range strings.FieldsSeq(s) {
+			all = append(all, one)
+		}
+		return all
 	default:
 		return s
 	}

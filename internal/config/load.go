@@ -117,6 +117,8 @@ func set(at, v any) {
 		*p = v.(time.Duration)
 	case *Secret:
 		*p = v.(Secret)
+	case *[]string:
+		*p = v.([]string)
 	}
 }
 
@@ -203,19 +205,46 @@ func (f *Flags) readKey(d *document, s *Sources, ks, keys []key, table, name str
 		if k.kind == secret {
 			shown = Secret("x")
 		}
-		return []error{d.wrong(path, fmt.Sprintf("must be %s, not %s", words[k.kind], literal(shown)), k.example())}
+		return []error{d.wrong(path, fmt.Sprintf("must be %s, not %s", words[k.kind], literal(shown)), k.example(v))}
 	}
 	f.from[k.path()] = source{File, d.at(path)}
 	return nil
 }
 
-// example is a line that would be right.
-func (k key) example() string {
+// example is a line that would be right, in place of one with v.
+func (k key) example(v any) string {
+	if k.kind == list {
+		if texts := meant(v); texts != nil {
+			return k.name + " = " + literal(texts)
+		}
+		return k.name + ` = ["/usr/local/bin/program", "argument"]`
+	}
 	defaults := Defaults()
 	if k.kind == secret || k.at == nil {
 		return k.name + ` = "..."`
 	}
 	return k.name + " = " + literal(value(k.at(&defaults)))
+}
+
+// meant is the list of texts that something else may have been meant to be; nil if that is not to be guessed.
+func meant(v any) (texts []string) {
+	all, ok := v.([]any)
+	if !ok {
+		all = []any{v}
+	}
+	for _, one := range all {
+		switch one := one.(type) {
+		case string:
+			if ok {
+				texts = append(texts, one)
+			} else {
+				texts = append(texts, strings.Fields(one)...) // a command line
+			}
+		case int64, float64:
+			texts = append(texts, literal(one))
+		}
+	}
+	return texts
 }
 
 // readCameras takes over the list of cameras.
@@ -444,6 +473,10 @@ func (d *document) unknownKey(path, name string, ks, keys []key) *Error {
 
 func (d *document) unknownCameraKey(path, name string) *Error {
 	e := d.wrong(path, "there is no such key", "")
+	if i := slices.IndexFunc(keys, func(k key) bool { return k.name == name }); i >= 0 {
+		e.Why, e.Try = "it belongs under ["+keys[i].table+"]", "the line under ["+keys[i].table+"]"
+		return e
+	}
 	var names []string
 	for _, k := range cameraKeys {
 		names = append(names, k.name)
@@ -485,7 +518,7 @@ func (f *Flags) readEnvironment(s *Sources, keys []key) (errs []error) {
 				continue
 			}
 		}
-		if given == "" {
+		if given == "" || k.kind == list && strings.TrimSpace(given) == "" {
 			continue
 		}
 		if k.kind == mapping {
@@ -509,7 +542,12 @@ func (f *Flags) readEnvironment(s *Sources, keys []key) (errs []error) {
 }
 
 // plain is a value as a variable of the environment or a flag has it.
-func plain(v any) string { return strings.Trim(literal(v), `"`) }
+func plain(v any) string {
+	if v, ok := v.([]string); ok {
+		return strings.Join(v, " ")
+	}
+	return strings.Trim(literal(v), `"`)
+}
 
 // readCredential takes over a secret that systemd hands over.
 func (f *Flags) readCredential(s *Sources, k key) error {

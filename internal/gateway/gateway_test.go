@@ -162,6 +162,26 @@ func TestCauses(t *testing.T) {
 	}
 }
 
+// TestRecoveryWords: what a camera calls its steps and their reasons is what the API says there are.
+func TestRecoveryWords(t *testing.T) {
+	api, err := os.ReadFile("../web/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps, reasons []string
+	for r := range camera.NumRungs {
+		steps = append(steps, r.String())
+	}
+	for a := range camera.NumAilments {
+		reasons = append(reasons, a.String())
+	}
+	for name, words := range map[string][]string{"step": steps, "reason": reasons} {
+		if want := name + ": {type: string, enum: [" + strings.Join(words, ", ") + "]}"; !strings.Contains(string(api), want) {
+			t.Errorf("openapi.yaml lacks %s", want)
+		}
+	}
+}
+
 // TestOpenErrorsTellTheirCause: what serialport finds out reaches the camera, and stays what it was.
 func TestOpenErrorsTellTheirCause(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "ttyUSB0")

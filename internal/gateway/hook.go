@@ -29,12 +29,12 @@ const (
 )
 
 // checkHook says what is wrong with the operator's hook before it is needed.
-func checkHook(argv []string) error {
-	if len(argv) == 0 {
+func checkHook(h config.Hook) error {
+	if len(h.Argv) == 0 {
 		return nil
 	}
-	if _, err := exec.LookPath(argv[0]); err != nil {
-		return &config.Error{What: "--recovery-hook " + argv[0], Why: errors.Unwrap(err).Error(), Try: "the full path of a program that may be executed"}
+	if _, err := exec.LookPath(h.Argv[0]); err != nil {
+		return &config.Error{What: h.Given, Why: errors.Unwrap(err).Error(), Try: "the full path of a program that may be executed", Origin: h.Origin}
 	}
 	return nil
 }

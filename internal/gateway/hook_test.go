@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/camgw/camgw/internal/camera"
@@ -103,12 +105,71 @@ func TestHookEnds(t *testing.T) {
 }
 
 func TestHookMistake(t *testing.T) {
-	err := checkHook([]string{"/none/hook"})
-	mistake, ok := errors.AsType[*config.Error](err)
-	if !ok || !strings.Contains(mistake.Error(), "--recovery-hook /none/hook") || !strings.Contains(mistake.Error(), "try:") {
-		t.Errorf("%v", err)
+	for _, h := range []config.Hook{
+		{Argv: []string{"/none/hook", "x"}, Given: "--recovery-hook /none/hook --recovery-hook x", Origin: config.CommandLine},
+		{Argv: []string{"/none/hook", "x"}, Given: `camgw.toml:3: defaults.recovery_hook = ["/none/hook", "x"]`, Origin: config.File},
+	} {
+		err := checkHook(h)
+		mistake, ok := errors.AsType[*config.Error](err)
+		if want := h.Given + ": stat /none/hook: no such file or directory; try: the full path of a program that may be executed"; !ok || mistake.Error() != want || mistake.Origin != h.Origin {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
 	}
-	if recoveryHook(nil, config.Camera{}, nil) != nil || checkHook(nil) != nil {
+	if recoveryHook(nil, config.Camera{}, nil) != nil || checkHook(config.Hook{}) != nil {
 		t.Error("no hook is a hook")
 	}
+}
+
+// TestReloadOfHook: it comes, changes and goes with the configuration, and the camera stays the same one.
+func TestReloadOfHook(t *testing.T) {
+	ran := filepath.Join(t.TempDir(), "ran")
+	program := script(t, fmt.Sprintf(`echo "$1" >> %q`, ran))
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config.Config{MaxViewers: 1, Delivery: config.Delivery{Mode: config.DefaultMode}, Cameras: []config.Camera{
+			{ID: "away", Port: "/none/tty", Kind: config.Serial, Address: "/none/tty"},
+		}}
+		g, err := build(cfg, Options{Logger: quiet()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		g.ctx = ctx
+		g.units[0].start(ctx)
+		first := g.units[0].now.Load().Camera
+		began := float64(time.Now().UnixMilli()) / 1000
+		if st := webStatus("", first); st.Recovery != nil {
+			t.Errorf("a recovery of nothing: %+v", st.Recovery)
+		}
+		since := func() string {
+			b, err := os.ReadFile(ran)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			_ = os.Remove(ran)
+			return strings.Join(slices.Compact(strings.Fields(string(b))), " ")
+		}
+		for _, tt := range []struct {
+			argv []string
+			runs string
+		}{{nil, ""}, {[]string{program, "one"}, "one"}, {[]string{program, "two"}, "two"}, {nil, ""}} {
+			next := cfg
+			next.RecoveryHook.Argv = tt.argv
+			if err := g.reload(Options{Load: func() (config.Config, error) { return next, nil }}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Minute) // some steps of the ladder
+			synctest.Wait()
+			if got := since(); got != tt.runs {
+				t.Errorf("with the hook %v ran %q", tt.argv, got)
+			}
+		}
+		if g.units[0].now.Load().Camera != first {
+			t.Error("the camera was exchanged")
+		}
+		if r := webStatus("", first).Recovery; r == nil || r.Step != "hook" || r.Reason != "no_port" || r.OK || r.Time < began+40*60 || r.Time > began+60*60 {
+			t.Errorf("status tells %+v", r)
+		}
+		cancel()
+		<-g.units[0].ended
+	})
 }

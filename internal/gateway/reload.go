@@ -73,6 +73,7 @@ func (g *gateway) exchange(p plan) {
 			u := newUnit(one, g.log)
 			units, coming, added = append(units, u), append(coming, u), append(added, id)
 		case g.units[i].config.Same(one.config):
+			g.units[i].rehook(one, g.log)
 			units, stayed = append(units, g.units[i]), append(stayed, id)
 		default:
 			u := g.units[i].successor(one, g.log)

@@ -37,6 +37,9 @@ func webStatus(port string, cam *camera.Camera) web.Status {
 	if t := st.Trouble; t != nil {
 		out.LastError = &web.Trouble{Time: float64(t.At.UnixMilli()) / 1000, Cause: webCause(t.Cause), Detail: t.Reason}
 	}
+	if r := st.Recovery; r != nil {
+		out.Recovery = &web.Recovery{Step: r.Step.String(), Reason: r.Why.String(), Time: float64(r.At.UnixMilli()) / 1000, OK: r.OK}
+	}
 	if st.Quality >= 0 {
 		out.Quality = &st.Quality
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -50,7 +51,7 @@ func prepare(cfg config.Config, log *slog.Logger) (plan, error) {
 		if err != nil {
 			return plan{}, err
 		}
-		p.parts = append(p.parts, part{cc, open, settings[cc.ID], cfg.RecoveryHook})
+		p.parts = append(p.parts, part{cc, open, settings[cc.ID], cfg.RecoveryHook.Argv})
 	}
 	return p, nil
 }
@@ -77,6 +78,7 @@ type unit struct {
 	now    *atomic.Pointer[attached] // shared with the unit that it takes over from
 
 	// Of the goroutine in gateway.run.
+	hook   []string
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when the camera has ended; nil while it was not started
 }
@@ -95,7 +97,7 @@ func newUnit(p part, log *slog.Logger) *unit {
 
 // attach puts a new camera behind the hub.
 func (u *unit) attach(p part, log *slog.Logger) {
-	u.config = p.config
+	u.config, u.hook = p.config, p.hook
 	u.now.Store(&attached{camera.New(camera.Options{
 		ID: p.config.ID, Port: p.config.Port, Open: p.open, Hub: u.hub, Baud: p.config.Baud, Settings: p.settings, Logger: log,
 		Hook: recoveryHook(p.hook, p.config, log),
@@ -107,6 +109,14 @@ func (u *unit) successor(p part, log *slog.Logger) *unit {
 	next := &unit{hub: u.hub, now: u.now}
 	next.attach(p, log)
 	return next
+}
+
+// rehook gives the camera the hook of a part that is the same in all else.
+func (u *unit) rehook(p part, log *slog.Logger) {
+	if !slices.Equal(u.hook, p.hook) {
+		u.hook = p.hook
+		u.now.Load().SetHook(recoveryHook(p.hook, u.config, log))
+	}
 }
 
 func (u *unit) start(ctx context.Context) {

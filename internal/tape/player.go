@@ -67,9 +67,10 @@ type Player struct {
 	opts  Options
 	label Label
 
-	file  *os.File
+	file  *os.File // nil while no line is open
 	in    *bufio.Reader
-	ended bool
+	begin int64 // offset of the first record
+	at    int64 // of the next to be read; 0: nothing was read yet
 
 	shift   time.Duration // of the tape's time, for all the loops before this one
 	elapsed time.Duration // tape's time, of the last record that was given
@@ -89,54 +90,71 @@ type record struct {
 	payload []byte
 }
 
-// NewPlayer opens a tape. The error names the file.
+// NewPlayer looks at a tape and holds nothing open. The error names the file.
 func NewPlayer(o Options) (*Player, error) {
 	p := &Player{opts: o}
-	if err := p.rewind(); err != nil {
+	if err := p.load(); err != nil {
 		return nil, err
 	}
-	return p, nil
+	p.at = 0 // the file may become another one until it is opened
+	return p, p.Close()
 }
 
 // Label says what the tape was made of.
 func (p *Player) Label() Label { return p.label }
 
-// Close closes the file.
-func (p *Player) Close() error { return p.file.Close() }
-
-func (p *Player) rewind() error {
+// Close closes the file, if it is open. The next Open goes on from there.
+func (p *Player) Close() error {
 	if p.file == nil {
-		f, err := os.Open(p.opts.File)
-		if err != nil {
-			return err // names the file
-		}
-		p.file, p.in = f, bufio.NewReaderSize(f, 64<<10)
-	} else {
-		if _, err := p.file.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		p.in.Reset(p.file)
-		p.shift = p.elapsed
+		return nil
 	}
+	err := p.file.Close()
+	p.file, p.in = nil, nil
+	return err
+}
+
+// load opens the file at the next record.
+func (p *Player) load() error {
+	if p.file != nil {
+		return nil
+	}
+	// Of a pipe there would be nothing left to play; and opening one may last for ever.
+	info, err := os.Stat(p.opts.File)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a file, which a recording must be", p.opts.File)
+	}
+	if err != nil {
+		return err // names the file
+	}
+	if p.file, err = os.Open(p.opts.File); err != nil {
+		return err
+	}
+	p.in = bufio.NewReaderSize(p.file, 64<<10)
 	line, err := p.in.ReadSlice('\n')
 	text, ok := strings.CutPrefix(string(line), magic)
 	if err != nil || !ok || len(line) > maxLine || json.Unmarshal([]byte(text), &p.label) != nil {
-		return errors.Join(fmt.Errorf("%s: not a recording of camgw, or of a version that this one does not know; try: a file made by camgw capture-raw", p.opts.File), p.shut())
+		return errors.Join(fmt.Errorf("%s: not a recording of camgw, or of a version that this one does not know; try: a file made by camgw capture-raw", p.opts.File), p.Close())
 	}
-	p.lastAt, p.lastDue = p.shift, time.Now()
-	return nil
+	p.begin = int64(len(line))
+	return p.seek(max(p.at, p.begin))
 }
 
-func (p *Player) shut() error {
-	err := p.file.Close()
-	p.file = nil
-	return err
+func (p *Player) seek(offset int64) error {
+	if _, err := p.file.Seek(offset, io.SeekStart); err != nil {
+		return err
+	}
+	p.in.Reset(p.file)
+	p.at = offset
+	return nil
 }
 
 // peek makes next the next record; ErrEnd after the last.
 func (p *Player) peek() error {
 	if p.have {
 		return nil
+	}
+	if p.file == nil {
+		return os.ErrClosed
 	}
 	var h [headerSize]byte
 	if _, err := io.ReadFull(p.in, h[:]); err != nil {
@@ -150,6 +168,7 @@ func (p *Player) peek() error {
 	if _, err := io.ReadFull(p.in, payload); err != nil {
 		return p.endOf(err)
 	}
+	p.at += int64(len(h) + len(payload))
 	at := p.shift + time.Duration(binary.LittleEndian.Uint64(h[0:]))
 	p.next, p.have = record{at, kind(h[8]), payload}, true
 	p.due = time.Time{}
@@ -176,6 +195,18 @@ func (p *Player) take() record {
 
 // Open returns the line from where the port was opened next.
 func (p *Player) Open(ctx context.Context) (*Line, error) {
+	l, err := p.open(ctx)
+	if err != nil {
+		_ = p.Close() // it was only read
+		return nil, err
+	}
+	return l, nil
+}
+
+func (p *Player) open(ctx context.Context) (*Line, error) {
+	if err := p.load(); err != nil {
+		return nil, err
+	}
 	for again := false; ; {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -183,9 +214,11 @@ func (p *Player) Open(ctx context.Context) (*Line, error) {
 		err := p.peek()
 		switch {
 		case errors.Is(err, ErrEnd) && p.opts.Loop && !again:
-			if err := p.rewind(); err != nil {
+			if err := p.seek(p.begin); err != nil {
 				return nil, err
 			}
+			p.shift = p.elapsed
+			p.lastAt, p.lastDue = p.shift, time.Now()
 			again = true // a tape without an opening has nothing to play, however often
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", p.opts.File, err)
@@ -275,5 +308,5 @@ func (l *Line) SetReadTimeout(d time.Duration) error {
 	return nil
 }
 
-// Close does nothing; the tape goes on at the next opening.
-func (l *Line) Close() error { return nil }
+// Close closes the file; the tape goes on at the next opening.
+func (l *Line) Close() error { return l.player.Close() }

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // scripted is a port that gives what it is told.
@@ -194,6 +196,87 @@ func TestCutOff(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestHoldsNothingOpen: the file is open while a line is, and at no other time.
+func TestHoldsNothingOpen(t *testing.T) {
+	file, _ := makeTape(t, 0)
+	holds := func(want bool, when string) {
+		t.Helper()
+		fds, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.ContainsFunc(fds, func(e os.DirEntry) bool {
+			to, _ := os.Readlink("/proc/self/fd/" + e.Name())
+			return to == file
+		})
+		if got != want {
+			t.Errorf("%s: the file is open: %v", when, got)
+		}
+	}
+	never, err := NewPlayer(Options{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds(false, "made")
+	if err := never.Close(); err != nil {
+		t.Errorf("the end of one that was never opened: %v", err)
+	}
+
+	p, err := NewPlayer(Options{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Label().Port != "/dev/x" {
+		t.Errorf("label %+v", p.Label())
+	}
+	for _, want := range []string{"helloworld", "again"} {
+		l, err := p.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		holds(true, "open")
+		var got []byte
+		buf := make([]byte, 100)
+		for len(got) < len(want) {
+			n, err := l.Read(buf)
+			if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal(err)
+			}
+			got = append(got, buf[:n]...)
+		}
+		if string(got) != want {
+			t.Errorf("%q, want %q: it must go on where it was closed", got, want)
+		}
+		if err := errors.Join(l.Close(), l.Close()); err != nil {
+			t.Error(err)
+		}
+		holds(false, "closed")
+		if _, err := l.Read(buf); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("a read of the closed: %v", err)
+		}
+	}
+	for range 2 {
+		if _, err := p.Open(t.Context()); !errors.Is(err, ErrEnd) {
+			t.Errorf("after the end: %v", err)
+		}
+		holds(false, "ended")
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Open(t.Context()); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), file) {
+		t.Errorf("without the file: %v", err)
+	}
+
+	// A pipe that nobody writes to would hold up whoever opens it.
+	if err := unix.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewPlayer(Options{File: file}); err == nil || !strings.Contains(err.Error(), file+": not a file") {
+		t.Errorf("a pipe: %v", err)
+	}
 }
 
 func TestParseOptions(t *testing.T) {

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Level is how well a camera's link does.
@@ -25,6 +26,9 @@ func (s Status) health() Health {
 	title, advice := s.words()
 	switch {
 	case s.Cause != CauseNone:
+		if tried := s.tried(); tried != "" {
+			advice = strings.TrimSuffix(advice, ".") + "; last tried: " + tried
+		}
 		return Health{Bad, title + ": " + advice}
 	case s.State != Streaming && s.State != Idle:
 		return Health{Strained, title + ": " + advice}

@@ -205,8 +205,24 @@ func TestHealthOverTime(t *testing.T) {
 			got.CauseTitle != "Unplugged" || got.CauseAdvice == "" {
 			t.Errorf("%+v", got)
 		}
+		for _, tt := range []struct {
+			cause    Cause
+			recovery Recovery
+			words    string
+		}{
+			{CauseUnplugged, Recovery{Step: "hook", Reason: "no_port"}, "Unplugged: Plug the camera in again; it comes back by itself; last tried: the recovery hook"},
+			{CauseNoAnswer, Recovery{Step: "line", Reason: "no_answer"}, "No answer: Check power, wiring (TX to RX) and firmware of the camera; last tried: a pulse on its reset line"},
+			{CauseSilent, Recovery{Step: "reset", Reason: "silent"}, "No pictures: The camera answers but sends no pictures: check its sensor and ribbon cable; last tried: restarting the device"},
+			{CauseNoAnswer, Recovery{Step: "line", Reason: "no_answer", OK: true}, "No answer: Check power, wiring (TX to RX) and firmware of the camera."}, // that was another time
+			{CauseUnplugged, Recovery{Step: "reopen", Reason: "silent"}, "Unplugged: Plug the camera in again; it comes back by itself."},                   // that was for something else
+		} {
+			r.cameras[0].set(Status{State: Offline, Cause: tt.cause, Recovery: &tt.recovery})
+			if got := r.status("door"); got.Health.Words != tt.words || *got.Recovery != tt.recovery {
+				t.Errorf("%+v %+v\nwant %s", got.Health, got.Recovery, tt.words)
+			}
+		}
 		r.cameras[0].set(Status{State: Connecting})
-		if got := r.status("door"); got.Health.Level != Strained || got.CauseTitle != "Connecting" {
+		if got := r.status("door"); got.Recovery != nil || got.Health.Level != Strained || got.CauseTitle != "Connecting" {
 			t.Errorf("%+v", got)
 		}
 		r.cameras[0].set(Status{State: Idle, LastError: &Trouble{Time: 12.5, Cause: CauseSilent, Detail: "x"}})

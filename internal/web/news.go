@@ -73,6 +73,7 @@ type newsKey struct {
 	device        Device
 	health        Level
 	failed        float64
+	recovery      Recovery
 }
 
 func keyOf(st Status) newsKey {
@@ -88,6 +89,9 @@ func keyOf(st Status) newsKey {
 	}
 	if st.LastError != nil {
 		k.failed = st.LastError.Time
+	}
+	if st.Recovery != nil {
+		k.recovery = *st.Recovery
 	}
 	return k
 }

@@ -134,6 +134,12 @@ func TestEvents(t *testing.T) {
 		if took := time.Since(changed); took > 200*time.Millisecond || news.Cameras[0].Reason != "no such port" {
 			t.Errorf("after %v: %+v", took, news)
 		}
+		r.cameras[0].set(Status{State: Offline, Cause: CauseAbsent, Reason: "no such port", Recovery: &Recovery{Step: "hook", Reason: "no_port", Time: 1}})
+		changed = time.Now()
+		read("cameras")
+		if took := time.Since(changed); took > 200*time.Millisecond || news.Cameras[0].Recovery == nil {
+			t.Errorf("of a recovery after %v: %+v", took, news)
+		}
 
 		figures := r.ask(plain("/api/v1/events?interval=2"))
 		figures.head()

@@ -85,6 +85,7 @@ func TestOpenAPIDescribesAnswers(t *testing.T) {
 			Port: "/dev/x", State: Streaming, Baud: 1e6, Quality: &quality, Auto: &AutoQuality{TargetFPS: 10, Best: 8, Worst: 40},
 			Device: &Device{Board: "x", MAC: "24:0a:c4:00:00:01"}, Frames: FrameCounts{Rejected: map[string]uint64{"bad_jpeg": 1}},
 			LastError: &Trouble{Time: 1.5, Cause: CauseSilent, Detail: "x"},
+			Recovery:  &Recovery{Step: "hook", Reason: "no_answer", Time: 1.5, OK: true},
 		}
 		r.cameras[1].set(full)
 		for range 50 {

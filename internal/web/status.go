@@ -106,6 +106,38 @@ type Trouble struct {
 	Detail string  `json:"detail"`
 }
 
+// Recovery is the last step that was taken to bring a camera back.
+type Recovery struct {
+	Step   string  `json:"step"`   // reset, line, reopen or hook
+	Reason string  `json:"reason"` // silent, unsteady, no_answer or no_port
+	Time   float64 `json:"time"`   // when it was taken, Unix seconds
+	OK     bool    `json:"ok"`     // the camera has been well for half a minute since
+}
+
+// steps says each step in words.
+var steps = map[string]string{
+	"reset": "restarting the device", "line": "a pulse on its reset line", "reopen": "opening the port again", "hook": "the recovery hook",
+}
+
+// tried says what was done last against what is wrong now; empty if nothing was.
+func (s Status) tried() string {
+	r := s.Recovery
+	if r == nil || r.OK {
+		return ""
+	}
+	same := string(s.Cause) == r.Reason
+	switch s.Cause {
+	case CauseAbsent, CauseUnplugged, CauseOther:
+		same = r.Reason == "no_port"
+	case CauseWrongBaud:
+		same = r.Reason == "no_answer"
+	}
+	if !same {
+		return ""
+	}
+	return steps[r.Step]
+}
+
 // URLs are a camera's addresses, relative to the gateway's root, so that they hold behind a proxy too.
 type URLs struct {
 	Stream   string `json:"stream"`
@@ -138,11 +170,12 @@ type Status struct {
 	Health  Health      `json:"health"`
 	Errors  LinkErrors  `json:"errors"`
 
-	BytesPerSecond float64  `json:"bytes_per_second"` // of pictures received, lately
-	LastError      *Trouble `json:"last_error"`       // nil: there was none
-	CauseTitle     string   `json:"cause_title"`      // the cause in words; empty if all is well
-	CauseAdvice    string   `json:"cause_advice"`     // and the next step
-	URLs           URLs     `json:"urls"`
+	BytesPerSecond float64   `json:"bytes_per_second"` // of pictures received, lately
+	LastError      *Trouble  `json:"last_error"`       // nil: there was none
+	Recovery       *Recovery `json:"recovery"`         // nil: there was no need of any
+	CauseTitle     string    `json:"cause_title"`      // the cause in words; empty if all is well
+	CauseAdvice    string    `json:"cause_advice"`     // and the next step
+	URLs           URLs      `json:"urls"`
 
 	LinkBytes uint64 `json:"-"` // bytes read from the line since the gateway started
 
