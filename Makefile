@@ -52,11 +52,17 @@ run: build hostcam ## serve a moving picture without hardware, at http://127.0.0
 
 .PHONY: test
 test: need-test check hostcam ## pass every test: Go, C, and the real programs together
-	$(MAKE) -C firmware test events
-	$(MAKE) -C firmware/ports/posix test
-	$(MAKE) firmware-check firmware-size
+	$(MAKE) -j2 --output-sync=recurse test-firmware test-hostcam
 	-$(MAKE) -s bin/tools/go2rtc
-	$(GO) test -race -shuffle=on -timeout 15m ./...
+	$(GO) test -race -shuffle=on -parallel 4 -timeout 15m ./...
+
+# Side by side: the one computes, the other waits for an emulated wire.
+.PHONY: test-firmware test-hostcam
+test-firmware: need-test
+	$(MAKE) -C firmware test events
+	$(MAKE) firmware-check firmware-size
+test-hostcam: need-test
+	$(MAKE) -C firmware/ports/posix test
 
 # One of the clients that the tests try; a module of its own keeps its dependencies out of ours.
 bin/tools/go2rtc: tools/go2rtc/go.mod tools/go2rtc/go.sum

@@ -110,6 +110,7 @@ func (w *witness) whole(t *testing.T, longest time.Duration) {
 // TestReloadUnderViewers: a second camera comes, a bad file changes nothing, a camera goes; and the viewer of the first one
 // gets every picture of it, in time.
 func TestReloadUnderViewers(t *testing.T) {
+	t.Parallel()
 	album := newAlbum(t, 10, 160, 120, 3000)
 	first := startHostcam(t, "--frames", album.dir, "--fps", "20")
 	second := startHostcam(t, "--frames", album.dir, "--fps", "20")
@@ -201,6 +202,7 @@ func TestEveryFlagHasAKey(t *testing.T) {
 
 // TestConfigurationOfTheDaemon: exit codes, where the file is looked for, and what the commands print.
 func TestConfigurationOfTheDaemon(t *testing.T) {
+	t.Parallel()
 	good := newConfigFile(t, "[[camera]]\nname = \"door\"\nport = \"sim:\"\n")
 	bad := newConfigFile(t, "[[camera]]\nport = \"sim:\"\nsettings = { quality = 64 }\n")
 	hook := newConfigFile(t, "[defaults]\nrecovery_hook = [\"/nowhere/hook\", \"x\"]\n[[camera]]\nport = \"sim:\"\n")
@@ -243,7 +245,7 @@ func TestConfigurationOfTheDaemon(t *testing.T) {
 		}
 	}
 	// Without a file a hang-up means that the terminal is gone.
-	d := startDaemon(t, "--port", "sim:")
+	d := startService(t, []string{"--default-signal=HUP"}, "--config=", "--port", "sim:") // these tests may run where it is ignored
 	d.kill(syscall.SIGHUP)
 	if status, ok := d.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGHUP {
 		t.Errorf("ended by %v", d.cmd.ProcessState)

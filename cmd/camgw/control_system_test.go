@@ -110,6 +110,7 @@ var everything = strings.Fields("size quality min_interval_ms brightness contras
 // TestEverySettingOverTheWire sets every setting of the device through the API and through the aliases, to both ends of its range,
 // and reads it back both ways; and has what is out of range, read only, unsupported and unknown refused by name.
 func TestEverySettingOverTheWire(t *testing.T) {
+	t.Parallel()
 	cam := startHostcam(t, "--sensor", "OV3660", "--fps", "20")
 	d := startDaemon(t, "--port", cam.link, "--allow-get-control")
 	all := d.awaitConfig(t, 10*time.Second)
@@ -216,6 +217,7 @@ func (d *daemon) setByAlias(t testing.TB, method, name, value string, want int) 
 
 // TestSettingsShowInThePicture: what the API says is set is what viewers see, while they watch, and without a frame lost.
 func TestSettingsShowInThePicture(t *testing.T) {
+	t.Parallel()
 	cam := startHostcam(t, "--fps", "15")
 	d := startDaemon(t, "--port", cam.link, "--set", "size=QQVGA", "--set", "quality=30")
 	v, err := d.watch(t.Context(), "/stream")
@@ -265,6 +267,7 @@ var appliedAfter = regexp.MustCompile(`msg="settings applied" .*after=(\S+)`)
 // TestSettingsAfterReboots: whether the device resets itself or is reset, the operator's settings, and over them those of
 // the API, are back within a second of the HELLO.
 func TestSettingsAfterReboots(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		cam    []string
@@ -327,6 +330,7 @@ func TestSettingsAfterReboots(t *testing.T) {
 
 // TestQualityAuto: the device is told what to aim at, and the API and the metrics say so.
 func TestQualityAuto(t *testing.T) {
+	t.Parallel()
 	cam := startHostcam(t, "--fps", "20")
 	d := startDaemon(t, "--port", cam.link, "--set", "quality=auto", "--set", "target_fps=12.5", "--set", "quality_best=6", "--set", "quality_worst=50")
 	all := d.awaitConfig(t, 10*time.Second)

@@ -10,6 +10,7 @@ import (
 // TestFaults: on a bad wire not one wrong or partial picture gets through, a
 // fault costs the damaged picture and at most one more, and everything is counted.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	const frames = 2000
 	// On the UART half the bytes: as many pictures in the same time, and faults per byte enough.
 	large, small := newAlbum(t, 20, 160, 120, 6000), newAlbum(t, 20, 160, 120, 3000)

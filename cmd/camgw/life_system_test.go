@@ -68,6 +68,7 @@ func (au *audience) fresh(t *testing.T, n int64, limit time.Duration) time.Durat
 // TestCameraRestarts: the device dies and returns under five viewers, twenty
 // times. Nobody is disconnected, all see that it is gone and see it again within two seconds each, and nothing grows.
 func TestCameraRestarts(t *testing.T) {
+	t.Parallel()
 	album := newAlbum(t, 10, 320, 240, 8000)
 	cam := startHostcam(t, "--frames", album.dir, "--fps", "20")
 	d := startDaemon(t, "--port", cam.link)
@@ -115,6 +116,7 @@ func TestCameraRestarts(t *testing.T) {
 
 // TestReboots: the firmware resets itself while the port stays open.
 func TestReboots(t *testing.T) {
+	t.Parallel()
 	album := newAlbum(t, 10, 320, 240, 8000)
 	cam := startHostcam(t, "--frames", album.dir, "--fps", "20")
 	d := startDaemon(t, "--port", cam.link)
@@ -140,6 +142,7 @@ func TestReboots(t *testing.T) {
 // TestReplugBehindManyViewers: with 1,500 viewers connected the descriptors of a
 // replugged port would be far above what select(2) takes.
 func TestReplugBehindManyViewers(t *testing.T) {
+	t.Parallel()
 	const viewers = 1500
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -175,6 +178,7 @@ func TestReplugBehindManyViewers(t *testing.T) {
 // TestTermination: streams end after whole parts, the device is told, and the
 // process is gone in time, even with a viewer that reads nothing.
 func TestTermination(t *testing.T) {
+	t.Parallel()
 	album := newAlbum(t, 10, 640, 480, 20000)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 // TestSecondDaemon: the second says who holds the port, and takes over when it is free.
 func TestSecondDaemon(t *testing.T) {
+	t.Parallel()
 	album := newAlbum(t, 5, 160, 120, 3000)
 	cam := startHostcam(t, "--frames", album.dir)
 	first := startDaemon(t, "--port", cam.link)
@@ -73,6 +74,7 @@ func TestPortsThatCannotBeOpened(t *testing.T) {
 
 // TestForbiddenPort runs the daemon as somebody who may not open the port.
 func TestForbiddenPort(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		// Only root can become somebody else; as anybody else the port of another user will do.
 		d := startDaemon(t, "--port", "/dev/tty0")

@@ -185,6 +185,7 @@ func pause(ctx context.Context, d time.Duration) {
 // TestPrometheus: a real Prometheus with the operators' own files scrapes a gateway that is well and one that has every
 // trouble there is. Every family arrives, every expression of the dashboard has an answer, and alerts tell the two apart.
 func TestPrometheus(t *testing.T) {
+	t.Parallel()
 	small, large, huge := newAlbum(t, 10, 160, 120, 6000), newAlbum(t, 10, 320, 240, 20000), newAlbum(t, 5, 320, 240, 30000)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup

@@ -62,6 +62,7 @@ func TestRateControl(t *testing.T) {
 
 // TestFixedQuality: without a target the rate follows the wire, and fills it.
 func TestFixedQuality(t *testing.T) {
+	t.Parallel()
 	for _, baud := range []int{921600, 2000000} {
 		t.Run(fmt.Sprint(baud), func(t *testing.T) {
 			cam := startHostcam(t, "--fps", "30", "--scene", "busy")

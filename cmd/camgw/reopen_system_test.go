@@ -11,6 +11,7 @@ import (
 // TestLeaseOutlivesTheLine: a device with power of its own keeps its rate for three seconds. A cable that is back, or a daemon
 // that was killed and started again, within that time has pictures again at once.
 func TestLeaseOutlivesTheLine(t *testing.T) {
+	t.Parallel()
 	album := newAlbum(t, 10, 320, 240, 8000)
 	t.Run("replugged", func(t *testing.T) {
 		t.Parallel()

@@ -85,6 +85,7 @@ func startService(t *testing.T, variables []string, args ...string) *daemon {
 
 // TestServiceManagerIsTold: readiness, who is there, the watchdog, and the end, in this order.
 func TestServiceManagerIsTold(t *testing.T) {
+	t.Parallel()
 	m := startManager(t)
 	d := startService(t, []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=4000000"}, "--port", "door=sim:size=96x96", "--port", "yard=/nonexistent/tty")
 	within(t, 5*time.Second, "a status", func() bool { return m.count("STATUS=1 of 2 cameras linked, 0 viewers") == 1 })
@@ -112,6 +113,7 @@ func TestServiceManagerIsTold(t *testing.T) {
 // TestFrozenReaderStarvesTheWatchdog: one port's driver hangs. The watchdog is not fed from then on, the status says why, and
 // nobody else suffers.
 func TestFrozenReaderStarvesTheWatchdog(t *testing.T) {
+	t.Parallel()
 	m := startManager(t)
 	const limit = 2 * time.Second
 	d := startService(t, []string{"NOTIFY_SOCKET=" + m.path, fmt.Sprintf("WATCHDOG_USEC=%d", limit.Microseconds())},
@@ -146,6 +148,7 @@ func TestFrozenReaderStarvesTheWatchdog(t *testing.T) {
 
 // TestSocketActivation: two inherited sockets stand in place of --listen and of nothing, and the first request is what starts the daemon.
 func TestSocketActivation(t *testing.T) {
+	t.Parallel()
 	http1, stream := freeAddress(t, "127.0.0.1"), freeAddress(t, "127.0.0.1")
 	p := startProcess(t, "systemd-socket-activate", "-l", http1, "-l", stream, "--fdname=http:stream",
 		programs.camgw, "serve", "--listen", http1, "--port", "door=sim:size=96x96") // --listen is in use: it is not opened again
