@@ -81,9 +81,13 @@ func TestListPorts(t *testing.T) {
 	}
 	defer held.Close()
 
+	opened := opens(t, b.lines["1-1.3"].Path)
 	ports, err := b.m.List()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if opened() {
+		t.Error("the list opened a port: that resets boards")
 	}
 	var got []string
 	for _, p := range ports {
