@@ -1,10 +1,7 @@
 package web
 
 import (
-	"bufio"
-	"io"
 	"maps"
-	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -57,35 +54,8 @@ func deliveryMallocs(t *testing.T, viewers int, target, boundary string, size in
 		Cameras:     []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
 	}))
 	picture := make([]byte, size)
-	var got, readers sync.WaitGroup
-	defer readers.Wait() // after every connection is closed
-	for range viewers {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if _, err := io.WriteString(conn, get(target)); err != nil {
-			t.Fatal(err)
-		}
-		in := bufio.NewReaderSize(conn, 64<<10)
-		for line := ""; line != "--"+boundary+"\r\n"; {
-			if line, err = in.ReadString('\n'); err != nil {
-				t.Fatal(err)
-			}
-		}
-		readers.Go(func() {
-			for {
-				if discardPart(in, boundary) != nil {
-					return
-				}
-				got.Done()
-			}
-		})
-	}
-	for hub.Viewers() < viewers { // a stream is answered before it is attached
-		time.Sleep(time.Millisecond)
-	}
+	var got sync.WaitGroup
+	audience(t, hub, address, target, boundary, viewers, &got)
 	var wanted uint64
 	deliver := func(frames int) {
 		for range frames {

@@ -1,10 +1,8 @@
 package web
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"testing"
@@ -43,35 +41,8 @@ func BenchmarkWrite(b *testing.B) {
 				Cameras:     []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
 			})
 			server := newLoopback(b, s)
-			var got, readers sync.WaitGroup
-			defer readers.Wait() // after every connection is closed
-			for range viewers {
-				conn, err := net.Dial("tcp", server)
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer conn.Close()
-				if _, err := io.WriteString(conn, get("/stream")); err != nil {
-					b.Fatal(err)
-				}
-				in := bufio.NewReaderSize(conn, 64<<10)
-				for line := ""; line != "--camgw\r\n"; {
-					if line, err = in.ReadString('\n'); err != nil {
-						b.Fatal(err)
-					}
-				}
-				readers.Go(func() {
-					for {
-						if discardPart(in, boundary) != nil {
-							return
-						}
-						got.Done()
-					}
-				})
-			}
-			for hub.Viewers() < viewers { // a stream is answered before it is attached
-				time.Sleep(time.Millisecond)
-			}
+			var got sync.WaitGroup
+			audience(b, hub, server, "/stream", boundary, viewers, &got)
 			b.SetBytes(int64(viewers * len(picture)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -332,3 +332,34 @@ func discardPart(in *bufio.Reader, boundary string) error {
 }
 
 var contentLength = []byte("Content-Length: ")
+
+// audience connects viewers who read at once and tell of each part they have had. It returns when the hub has them all.
+func audience(t testing.TB, hub *fanout.Hub, address, target, boundary string, viewers int, got *sync.WaitGroup) {
+	t.Helper()
+	var readers sync.WaitGroup
+	t.Cleanup(readers.Wait) // after every connection is closed
+	for range viewers {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := io.WriteString(conn, get(target)); err != nil {
+			t.Fatal(err)
+		}
+		in := bufio.NewReaderSize(conn, 64<<10)
+		for line := ""; line != "--"+boundary+"\r\n"; {
+			if line, err = in.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+		readers.Go(func() {
+			for discardPart(in, boundary) == nil {
+				got.Done()
+			}
+		})
+	}
+	for hub.Viewers() < viewers { // a stream is answered before it is attached
+		time.Sleep(time.Millisecond)
+	}
+}
