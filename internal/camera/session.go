@@ -35,9 +35,10 @@ type session struct {
 
 	lastByte  time.Time
 	lastValid time.Time
-	quiet     bool // the decoder knows of the silence
-	heard     int  // bytes since the handshake last looked
-	junk      int  // bytes that came when the last valid packet was over
+	shared    time.Time // what has happened, with others
+	quiet     bool      // the decoder knows of the silence
+	heard     int       // bytes since the handshake last looked
+	junk      int       // bytes that came when the last valid packet was over
 
 	linked   bool
 	oneWay   bool
@@ -207,9 +208,16 @@ func (s *session) pump(until time.Time) error {
 		}
 	}
 	s.countLineErrors(now)
-	s.share()
+	// In the middle of a picture there is little to tell, and to copy the counts for every piece of one costs as much as to check its marks.
+	if n == 0 || !s.asm.InProgress() || now.Sub(s.shared) >= shareEvery {
+		s.shared = now
+		s.share()
+	}
 	return nil
 }
+
+// shareEvery is how old what others see may be while a picture comes in.
+const shareEvery = 20 * time.Millisecond
 
 // lineErrorsEvery is how often the driver is asked for its counts.
 const lineErrorsEvery = time.Second

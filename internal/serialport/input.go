@@ -19,6 +19,8 @@ type input struct {
 	raw  syscall.RawConn
 	try  func(fd uintptr) bool // attempt, made once, so that a read allocates nothing
 
+	deadline time.Time // of the poller
+
 	// Of the read under way.
 	room  []byte
 	got   int
@@ -41,11 +43,17 @@ func newInput(ctl control, path string) (*input, error) {
 	return in, nil
 }
 
-// read waits for at least one byte, for at most limit. The error is os.ErrDeadlineExceeded, io.EOF after a hang-up, or
-// an errno.
+// read waits for at least one byte, for at least half of limit and at most all of it. The error is os.ErrDeadlineExceeded,
+// io.EOF after a hang-up, or an errno.
 func (in *input) read(b []byte, limit time.Duration) (int, error) {
-	if err := in.file.SetReadDeadline(time.Now().Add(limit)); err != nil {
-		return 0, err
+	// To move the deadline is to move a timer, and a timer that is moved again and again still wakes the runtime's monitor when it
+	// would have been due. So it stays where it is for as long as it serves.
+	now := time.Now()
+	if left := in.deadline.Sub(now); left < limit/2 || left > limit {
+		in.deadline = now.Add(limit)
+		if err := in.file.SetReadDeadline(in.deadline); err != nil {
+			return 0, err
+		}
 	}
 	in.room = b
 	err := in.raw.Read(in.try)

@@ -62,6 +62,7 @@ type lab struct {
 	pairs          int
 	warmUp, window time.Duration
 	page, asked    string
+	row            string // "": all
 	cores          bench.Cores
 }
 
@@ -72,6 +73,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	f.IntVar(&l.pairs, "pairs", 3, "runs of cat and camgw per row")
 	f.DurationVar(&l.warmUp, "warm-up", time.Second, "time before a window")
 	f.DurationVar(&l.window, "window", 5*time.Second, "time that is measured")
+	f.StringVar(&l.row, "row", "", "measure only the rows with this `text` in their first column")
 	f.StringVar(&l.page, "page", "", "`file` whose section <!-- ingest --> becomes the table")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -93,6 +95,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	var table strings.Builder
 	table.WriteString("| bytes arrive | MB/s | cat: ms of CPU per MB | camgw: ms of CPU per MB | x cat |\n| --- | --- | --- | --- | --- |\n")
 	for _, r := range rows {
+		if !strings.Contains(r.what, l.row) {
+			continue
+		}
 		var cat, camgw bench.Sample
 		for pair := range l.pairs {
 			readers := [2]struct {
