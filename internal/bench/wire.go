@@ -60,15 +60,15 @@ func makeRaw(f *os.File) error {
 }
 
 // Send plays c until ctx ends: rate bytes a second, a piece every tick, as the driver of a real port hands them on. It
-// waits while the terminal is full, and reads and forgets what the other end says.
-func (w *Wire) Send(ctx context.Context, c *Camera, rate int, tick time.Duration) error {
+// waits while the terminal is full, and reads and forgets what the other end says. The camera is one at a UART of baud, or on USB for 0.
+func (w *Wire) Send(ctx context.Context, c *Camera, baud, rate int, tick time.Duration) error {
 	runtime.LockOSThread() // the waits below are the kernel's: the runtime's timers are too coarse for 1 ms
 	defer runtime.UnlockOSThread()
 	master := int(w.master.Fd())
 	if err := unix.SetNonblock(master, true); err != nil {
 		return fmt.Errorf("terminal: %w", err)
 	}
-	s := oneWay{camera: c}
+	s := oneWay{camera: c, baud: baud}
 	due, err := monotonic()
 	if err != nil {
 		return err
@@ -136,6 +136,7 @@ func forget(master int) error {
 // oneWay is the byte stream of a camera that nobody can speak to (docs/protocol.md, one-way wiring).
 type oneWay struct {
 	camera *Camera
+	baud   int // 0: USB
 	seq    uint16
 	number uint32
 	clock  uint64 // microseconds, of a device that counts frames instead
@@ -159,9 +160,13 @@ func (s *oneWay) fill() {
 	const helloEvery = 8
 	s.buffer = s.buffer[:0]
 	if s.number%helloEvery == 0 {
+		transport := camlink.TransportUSBCDC
+		if s.baud > 0 {
+			transport = camlink.TransportUART
+		}
 		hello := camlink.Hello{
 			ProtoMin: camlink.Version, ProtoMax: camlink.Version, BootID: 1, NowUS: s.clock,
-			Transport: camlink.TransportUSBCDC, MaxPayload: camlink.MaxHostPayload, MaxFrame: 1 << 20,
+			Transport: transport, MaxPayload: camlink.MaxHostPayload, MaxFrame: 1 << 20,
 			Features: camlink.FeatureOneWay, NextFrame: s.number, Firmware: "bench", Board: "bench", Sensor: "bench",
 		}
 		s.packet(camlink.TypeHello, 0, 0, hello.Append(nil))
@@ -172,7 +177,7 @@ func (s *oneWay) fill() {
 	begin := camlink.FrameBegin{Number: s.number, Length: uint32(len(p)), CaptureUS: s.clock, TxUS: s.clock,
 		Width: 640, Height: 480, Format: camlink.FormatJPEG}
 	s.packet(camlink.TypeFrameBegin, 0, ref, begin.Append(nil))
-	size := camlink.ChunkSize(0)
+	size := camlink.ChunkSize(s.baud)
 	for at := 0; at < len(p); at += size {
 		piece := p[at:min(at+size, len(p))]
 		var flags camlink.Flags

@@ -71,7 +71,7 @@ func TestWire(t *testing.T) {
 	sent := make(chan error, 1)
 	begun := time.Now()
 	const rate = 500_000
-	go func() { sent <- wire.Send(ctx, camera, rate, time.Millisecond) }()
+	go func() { sent <- wire.Send(ctx, camera, 0, rate, time.Millisecond) }()
 	k := &take{t: t, camera: camera, dec: camlink.NewDecoder()}
 	buffer := make([]byte, 8<<10)
 	got := 0

@@ -37,6 +37,12 @@ type RateKeeper interface {
 	RateBefore() int
 }
 
+// Rester is implemented by a Port that costs something for each piece that arrives, and can be left alone for a while.
+type Rester interface {
+	// Rest sleeps for d, a few milliseconds. What arrives meanwhile is there for the next Read.
+	Rest(d time.Duration)
+}
+
 // OpenFunc opens the camera's line at the base rate. Errors that implement
 // [Faulter] tell the camera, and through it the viewer, what is wrong.
 type OpenFunc func(ctx context.Context) (Port, error)

@@ -18,9 +18,10 @@ import (
 type session struct {
 	*Camera
 
-	ctx   context.Context
-	port  Port
-	epoch time.Time // zero of the host clock that PINGs carry
+	ctx    context.Context
+	port   Port
+	rester Rester    // the port, if it is one
+	epoch  time.Time // zero of the host clock that PINGs carry
 
 	tape     Recording // nil on a live line
 	changes  int       // of the recording's rate, seen
@@ -91,6 +92,7 @@ func (c *Camera) serve(ctx context.Context, port Port) error {
 		Camera: c, ctx: ctx, port: port, epoch: now,
 		baud: camlink.BaseBaud, lastByte: now, quiet: true,
 	}
+	s.rester, _ = port.(Rester)
 	c.dec.Reset()
 	if tape, ok := port.(Recording); ok {
 		s.tape = tape
@@ -153,6 +155,33 @@ const readSlice = 50 * time.Millisecond
 // the Go runtime's monitor: with the short slice that took a third of what reading 30 pictures a second costs.
 const flowSlice = 250 * time.Millisecond
 
+// restOfPacket is how long to leave the line alone because nothing can be done before the packet at hand is whole, which takes as long as the
+// line takes for what is missing. A UART adapter hands on a few hundred bytes every millisecond: to wake for each would cost more than all
+// that is done with them. It is a whole number of milliseconds, which is how the Go runtime waits.
+func (s *session) restOfPacket() time.Duration {
+	// Of a USB device the rate is not known.
+	if s.rester == nil || !s.running || s.fixed || s.hello.Transport != camlink.TransportUART {
+		return 0
+	}
+	missing := min(s.dec.Missing(), restBytes)
+	rest := min(time.Duration(missing)*bitsPerByte*time.Second/time.Duration(s.baud), restMost).Truncate(time.Millisecond)
+	if rest == 0 {
+		return 0
+	}
+	return rest + restSlack
+}
+
+const (
+	bitsPerByte = 10 // 8N1
+
+	// restBytes bounds what waits in the terminal meanwhile, whose 4 KiB must not fill up: its driver would then stop taking in.
+	restBytes = 2 << 10
+	// restMost bounds the time in which the session notices nothing else.
+	restMost = 25 * time.Millisecond
+	// restSlack keeps the runtime from waiting twice: it rounds what is left down to milliseconds.
+	restSlack = 50 * time.Microsecond
+)
+
 // junkAfter is when what comes after a valid packet is no longer the beginning of the next one: a chunk takes 10 ms of the line.
 const junkAfter = 30 * time.Millisecond
 
@@ -164,6 +193,9 @@ func (s *session) pump(until time.Time) error {
 	slice := readSlice
 	if s.running && s.now().Sub(s.lastByte) < readSlice && (s.oneWay || s.opts.Hub.Viewers() > 0) {
 		slice = flowSlice
+	}
+	if rest := s.restOfPacket(); rest > 0 {
+		s.rester.Rest(rest)
 	}
 	wait := min(max(time.Until(until), time.Millisecond), slice)
 	if err := s.port.SetReadTimeout(wait); err != nil {

@@ -145,6 +145,12 @@ func (d *Decoder) Fed(n int) {
 	d.counters.Bytes += uint64(n)
 }
 
+// Missing returns how many bytes more the packet at hand takes; 0 while none is known to have begun. It is for when Next has
+// returned false.
+func (d *Decoder) Missing() int {
+	return max(0, d.need-(d.end-d.start))
+}
+
 // Silence reports that nothing has arrived for SilenceMillis. A packet that lost bytes waits for more than will come; if
 // a complete one is found inside it, it is given up. Otherwise nothing changes: the sender merely paused.
 func (d *Decoder) Silence() { d.silent = true }

@@ -1,6 +1,7 @@
 package serialport
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,10 +15,15 @@ import (
 // input reads the tty through our own descriptor, which it owns. A goroutine that waits here is parked with the runtime's
 // poller, so that it holds up neither a thread nor the scheduler. The library's Read would wait in select(2), where each wait makes
 // the runtime's monitor take the processor away from it and give it back: a third of what a picture cost.
+//
+// What the poller watches is an epoll of our own with the tty in it, which can be told to keep still: the poller itself takes a wake-up
+// for each piece that arrives, whether or not anybody waits for it.
 type input struct {
-	file *os.File
-	raw  syscall.RawConn
-	try  func(fd uintptr) bool // attempt, made once, so that a read allocates nothing
+	tty   control
+	epoll *os.File
+	raw   syscall.RawConn
+	try   func(fd uintptr) bool // attempt, made once, so that a read allocates nothing
+	armed bool                  // the epoll tells of input
 
 	deadline time.Time // of the poller
 
@@ -27,20 +33,31 @@ type input struct {
 	errno syscall.Errno
 }
 
-// newInput takes over ctl.
-func newInput(ctl control, path string) (*input, error) {
-	in := &input{file: os.NewFile(uintptr(ctl), path)} // the descriptor does not block, so the poller has it
+// newInput takes over ctl, whether or not it fails.
+func newInput(ctl control, path string) (_ *input, err error) {
+	in := &input{tty: ctl, armed: true}
 	in.try = in.attempt
-	raw, err := in.file.SyscallConn()
-	if err == nil {
-		err = in.file.SetReadDeadline(time.Time{}) // fails if the poller does not have it
-	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("wait for input: %w", errors.Join(err, in.close()))
+		}
+	}()
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
-		in.file.Close()
-		return nil, fmt.Errorf("wait for input: %w", err)
+		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	in.raw = raw
-	return in, nil
+	if err := unix.SetNonblock(fd, true); err != nil { // or the poller would not have it
+		return nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(fd))
+	}
+	in.epoll = os.NewFile(uintptr(fd), path)
+	if in.raw, err = in.epoll.SyscallConn(); err != nil {
+		return nil, err
+	}
+	event := unix.EpollEvent{Events: unix.EPOLLIN}
+	if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, int(ctl), &event); err != nil {
+		return nil, os.NewSyscallError("epoll_ctl", err)
+	}
+	return in, in.epoll.SetReadDeadline(time.Time{}) // fails if the poller does not have it
 }
 
 // read waits for at least one byte, for at least half of limit and at most all of it. The error is os.ErrDeadlineExceeded,
@@ -51,7 +68,7 @@ func (in *input) read(b []byte, limit time.Duration) (int, error) {
 	now := time.Now()
 	if left := in.deadline.Sub(now); left < limit/2 || left > limit {
 		in.deadline = now.Add(limit)
-		if err := in.file.SetReadDeadline(in.deadline); err != nil {
+		if err := in.epoll.SetReadDeadline(in.deadline); err != nil {
 			return 0, err
 		}
 	}
@@ -71,12 +88,20 @@ func (in *input) read(b []byte, limit time.Duration) (int, error) {
 
 // attempt makes one read; false if there is nothing yet. It is a raw system call: on this descriptor it never waits, so that the
 // scheduler need not be told that it might.
-func (in *input) attempt(fd uintptr) bool {
+func (in *input) attempt(epoll uintptr) bool {
 	for {
-		n, _, errno := syscall.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(in.room))), uintptr(len(in.room)))
+		n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(in.tty), uintptr(unsafe.Pointer(unsafe.SliceData(in.room))), uintptr(len(in.room)))
 		switch errno {
 		case unix.EINTR:
 		case unix.EAGAIN:
+			if in.armed {
+				return false
+			}
+			if in.errno = in.arm(epoll, unix.EPOLLIN); in.errno != 0 { // it tells at once of what came meanwhile
+				in.got = 0
+				return true
+			}
+			in.armed = true
 			return false
 		case 0:
 			in.got, in.errno = int(n), 0
@@ -88,4 +113,27 @@ func (in *input) attempt(fd uintptr) bool {
 	}
 }
 
-func (in *input) close() error { return in.file.Close() }
+// rest sleeps, whatever arrives.
+func (in *input) rest(d time.Duration) {
+	if in.armed {
+		// If it fails there are more wake-ups, and nothing else.
+		err := in.raw.Control(func(epoll uintptr) { in.armed = in.arm(epoll, 0) != 0 })
+		in.armed = in.armed || err != nil
+	}
+	time.Sleep(d)
+}
+
+// arm says of what the epoll tells; of a hang-up it does in any case.
+func (in *input) arm(epoll uintptr, events uint32) syscall.Errno {
+	event := unix.EpollEvent{Events: events}
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_CTL, epoll, unix.EPOLL_CTL_MOD, uintptr(in.tty), uintptr(unsafe.Pointer(&event)), 0, 0)
+	return errno
+}
+
+func (in *input) close() error {
+	var err error
+	if in.epoll != nil {
+		err = in.epoll.Close()
+	}
+	return errors.Join(err, unix.Close(int(in.tty)))
+}

@@ -104,6 +104,14 @@ func (p *Port) Read(b []byte) (int, error) {
 	return 0, fmt.Errorf("read %s: %w", p.name, err)
 }
 
+// Rest sleeps for d, whatever arrives meanwhile: the next Read has it. What arrives must find room in the driver, which has 4 KiB before it
+// begins to hold the device back.
+func (p *Port) Rest(d time.Duration) {
+	if !p.closed {
+		p.in.rest(d)
+	}
+}
+
 // Write sends b whole, or returns how much of it left and why not more: an error that is [os.ErrDeadlineExceeded]
 // when the line did not take it within a second, [io.EOF] when the device is gone, [os.ErrClosed] after Close.
 // Bytes taken are in the driver's hands; they may not have reached the wire.

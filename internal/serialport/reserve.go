@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// perPort is what an open port takes: the tty and both ends of a pipe for the library, and our control.
-	perPort = 4
+	// perPort is what an open port takes: the tty and both ends of a pipe for the library, our control, and an epoll.
+	perPort = 5
 	// slack is held on top, against those who take a descriptor in the moment between our letting go and the
 	// opening's taking hold.
 	slack = 16

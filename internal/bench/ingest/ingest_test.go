@@ -17,7 +17,7 @@ func TestCat(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := lab{warmUp: 100 * time.Millisecond, window: 400 * time.Millisecond, cores: bench.Cores{Server: -1}}
-	cost, err := l.measure(t.Context(), row{"test", 500_000, time.Millisecond}, camera, l.cat)
+	cost, err := l.measure(t.Context(), row{"test", 0, 500_000, time.Millisecond}, camera, l.cat)
 	if err != nil || cost <= 0 || cost > 1000 {
 		t.Errorf("%v ms of CPU per MB, %v", cost, err)
 	}

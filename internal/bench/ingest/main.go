@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -42,15 +43,16 @@ func main() {
 // row is a way in which bytes arrive.
 type row struct {
 	what string
+	baud int // 0: USB
 	rate int // bytes a second
 	tick time.Duration
 }
 
 var rows = []row{
-	{"UART, 3 Mbaud", 300_000, time.Millisecond},
-	{"USB", 1_000_000, time.Millisecond},
-	{"USB, high speed", 4_000_000, time.Millisecond},
-	{"21 kB at once, 30 times a second", 630_000, time.Second / 30},
+	{"UART, 3 Mbaud", 3_000_000, 300_000, time.Millisecond},
+	{"USB", 0, 1_000_000, time.Millisecond},
+	{"USB, high speed", 0, 4_000_000, time.Millisecond},
+	{"21 kB at once, 30 times a second", 0, 630_000, time.Second / 30},
 }
 
 // pictureSize is that of a VGA picture.
@@ -128,7 +130,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // reader starts a program that reads the terminal at path. The function beside it, which may be nil, tells how much it
 // has lost so far.
-type reader func(ctx context.Context, path string) (*bench.Process, func() (uint64, error), error)
+type reader func(ctx context.Context, path string, baud int) (*bench.Process, func() (uint64, error), error)
 
 // measure is what a reader takes, in ms of CPU per MB.
 func (l lab) measure(ctx context.Context, r row, camera *bench.Camera, start reader) (float64, error) {
@@ -139,14 +141,14 @@ func (l lab) measure(ctx context.Context, r row, camera *bench.Camera, start rea
 	defer wire.Close()
 	sending, stop := context.WithCancel(ctx)
 	sent := make(chan error, 1)
-	go func() { sent <- wire.Send(sending, camera, r.rate, r.tick) }()
-	cost, err := l.watch(ctx, wire, start)
+	go func() { sent <- wire.Send(sending, camera, r.baud, r.rate, r.tick) }()
+	cost, err := l.watch(ctx, wire, r.baud, start)
 	stop()
 	return cost, errors.Join(err, <-sent)
 }
 
-func (l lab) watch(ctx context.Context, wire *bench.Wire, start reader) (float64, error) {
-	program, losses, err := start(ctx, wire.Path)
+func (l lab) watch(ctx context.Context, wire *bench.Wire, baud int, start reader) (float64, error) {
+	program, losses, err := start(ctx, wire.Path, baud)
 	if err != nil {
 		return 0, err
 	}
@@ -176,7 +178,7 @@ func (l lab) watch(ctx context.Context, wire *bench.Wire, start reader) (float64
 	return (after.CPU - before.CPU).Seconds() * 1e3 / (float64(bytes) / 1e6), nil
 }
 
-func (l lab) cat(ctx context.Context, path string) (*bench.Process, func() (uint64, error), error) {
+func (l lab) cat(ctx context.Context, path string, _ int) (*bench.Process, func() (uint64, error), error) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cat: %w", err)
@@ -186,8 +188,12 @@ func (l lab) cat(ctx context.Context, path string) (*bench.Process, func() (uint
 	return p, nil, err
 }
 
-func (l lab) gateway(ctx context.Context, path string) (*bench.Process, func() (uint64, error), error) {
-	g, err := bench.StartGateway(ctx, l.cores.Server, l.camgw, path)
+func (l lab) gateway(ctx context.Context, path string, baud int) (*bench.Process, func() (uint64, error), error) {
+	var args []string
+	if baud > 0 {
+		args = []string{"--baud", strconv.Itoa(baud)}
+	}
+	g, err := bench.StartGateway(ctx, l.cores.Server, l.camgw, path, args...)
 	if err != nil {
 		return nil, nil, err
 	}
