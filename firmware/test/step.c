@@ -3,7 +3,8 @@
  * stdout what it did. internal/linkmodel drives it; docs/link-model.md says what for.
  *
  * A command is u8 op, u64 at_us, u32 len and len bytes. P adds a picture; B boots (u32 boot_id, features, baud_max,
- * period_us, line_max, u8 transport); S lets the bytes arrive at that time and polls; K keeps the world, R returns to it. B and S
+ * period_us, line_max, u8 transport); S lets the bytes arrive at that time and polls; J polls
+ * whenever the device asks for it, up to that time; K keeps the world, R returns to it. B, S and each poll of J
  * are answered by u32 length and report() below. All answers are out when the program waits for the next command, so
  * that commands may be sent many at a time.
  */
@@ -301,12 +302,13 @@ static uint64_t world_key(const struct world *w)
     return h;
 }
 
-static void report(uint64_t deadline)
+static void report(uint64_t deadline, bool last)
 {
     const struct world *w = &world;
     const struct camlink_device *d = &w->device;
     size_t at = out_len;
     out_len += 4;
+    put64(w->now_us);
     put64(deadline);
     put64(world_key(w));
     put8(d->state);
@@ -314,6 +316,7 @@ static void report(uint64_t deadline)
                    d->tx_busy << 5 | (d->frame != NULL) << 6 | d->reset_due << 7));
     put8(d->request_count);
     put8(w->reset_mode);
+    put8(last);
     put32(w->baud);
     put32(d->baud_now);
     put32(d->baud_target);
@@ -335,7 +338,9 @@ static void report(uint64_t deadline)
 
 /* ---- commands */
 
-static void poll_device(void)
+/* Returns when the device wants to be polled again. Its answer to the command is the last one if that is not before
+ * until. */
+static uint64_t poll_device(uint64_t until)
 {
     struct world *w = &world;
     camera_capture(w);
@@ -349,7 +354,9 @@ static void poll_device(void)
     if (w->awake && w->period_us != 0 && picture_count > 0) {
         deadline = w->capture_us < deadline ? w->capture_us : deadline;
     }
-    report(deadline > w->now_us ? deadline : w->now_us + 1);
+    deadline = deadline > w->now_us ? deadline : w->now_us + 1;
+    report(deadline, w->now_us >= until);
+    return deadline;
 }
 
 static void boot(uint64_t at, const uint8_t *p)
@@ -376,7 +383,7 @@ static void boot(uint64_t at, const uint8_t *p)
     record_count = 0;
     camlink_mailbox_init(&w->mailbox);
     camlink_device_init(&w->device, &platform, w, &w->identity, &w->mailbox);
-    poll_device();
+    poll_device(0);
 }
 
 static void step(uint64_t at, const uint8_t *p, size_t n)
@@ -387,7 +394,16 @@ static void step(uint64_t at, const uint8_t *p, size_t n)
     world.now_us = at;
     memcpy(world.rx + world.rx_len, p, n);
     world.rx_len += n;
-    poll_device();
+    poll_device(0);
+}
+
+static void jump(uint64_t to)
+{
+    uint64_t next = world.now_us + 1;
+    do {
+        world.now_us = next < to ? next : to;
+        next = poll_device(to);
+    } while (world.now_us < to);
 }
 
 static void command(uint8_t op, uint64_t at, const uint8_t *p, size_t n)
@@ -408,6 +424,12 @@ static void command(uint8_t op, uint64_t at, const uint8_t *p, size_t n)
         break;
     case 'S':
         step(at, p, n);
+        break;
+    case 'J':
+        if (at <= world.now_us) {
+            fail("time goes back");
+        }
+        jump(at);
         break;
     case 'K':
         kept = world;

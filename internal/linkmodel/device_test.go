@@ -37,6 +37,7 @@ type deviceMonitor struct {
 	helloAt int64 // the last HELLO nobody asked for, or the beginning of the beacon
 	waitAt  int64 // requests wait since; 0: none do
 	frame   uint32
+	granted bool // the credit reached to the packet that begins
 }
 
 func (m *deviceMonitor) booted() { *m = deviceMonitor{w: m.w, state: down, helloAt: m.w.now} }
@@ -90,7 +91,9 @@ func (m *deviceMonitor) stepped(before, r report) {
 				w.fail("the device accepted a packet that never reached it")
 				return
 			}
-			events = append(events, m.hears(m.delivered[0]))
+			if p := m.delivered[0]; p.Type >= camlink.TypeHelloReq { // those below are a device's own, and ignored
+				events = append(events, m.hears(p))
+			}
 			m.delivered = m.delivered[1:]
 		}
 		if before.now != r.now {
@@ -228,6 +231,11 @@ func (m *deviceMonitor) keeps(r report) {
 	}
 }
 
+// begins notes what the device was allowed when it began a packet.
+func (m *deviceMonitor) begins() {
+	m.granted = m.state == free || m.credit && int32(m.limit-(m.frame+1)) >= 0
+}
+
 // says looks at a packet that the device has given to the line whole.
 func (m *deviceMonitor) says(p camlink.Packet, piece written) {
 	w := m.w
@@ -246,7 +254,7 @@ func (m *deviceMonitor) says(p camlink.Packet, piece written) {
 			w.fail("FRAME_BEGIN: %v", err)
 		case b.Number != m.frame+1:
 			w.fail("frame %d follows %d", b.Number, m.frame)
-		case m.state != free && (!m.credit || int32(m.limit-b.Number) < 0):
+		case !m.granted:
 			w.fail("frame %d was sent beyond the credit (%v, up to %d)", b.Number, m.credit, m.limit)
 		}
 		m.frame = b.Number

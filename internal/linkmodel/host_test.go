@@ -24,6 +24,7 @@ type hostMonitor struct {
 	tries    int
 	answered bool
 	lastSent int64
+	knocked  int64 // the last HELLO_REQ
 
 	newest   uint32 // frame known to have begun
 	token    uint32
@@ -78,6 +79,7 @@ func (m *hostMonitor) keeps() {
 // tuned takes in a change of the rate.
 func (m *hostMonitor) retuned(rate int, ok bool) {
 	w := m.w
+	m.answered = true // nobody waits for an answer any more
 	if !ok {
 		m.event(rateFails)
 		return
@@ -103,6 +105,7 @@ const (
 	fastSpacing  = 1000
 	creditWindow = 2
 	proofs       = 16
+	knockSpacing = 100000
 )
 
 // sends looks at a packet the session writes.
@@ -119,6 +122,10 @@ func (m *hostMonitor) sends(data []byte) camlink.Packet {
 	m.request(p)
 	switch p.Type {
 	case camlink.TypeHelloReq:
+		if w.now-m.knocked < knockSpacing && m.knocked != 0 {
+			w.fail("HELLO_REQ %d ms after the one before", (w.now-m.knocked)/1000)
+		}
+		m.knocked = w.now
 		m.event(sHelloReq)
 	case camlink.TypeConfigSet:
 		m.event(sConfigSet)
@@ -158,7 +165,7 @@ func (m *hostMonitor) request(p camlink.Packet) {
 	switch p.Type {
 	case camlink.TypeHelloReq:
 		most = 4
-	case camlink.TypeCredit, camlink.TypeStatsReq, camlink.TypeReset:
+	case camlink.TypeCredit, camlink.TypeStatsReq:
 		most = 1
 	case camlink.TypeBaudProbe:
 		most = 1
@@ -267,6 +274,9 @@ func (m *hostMonitor) hears(p camlink.Packet, before state) {
 		return
 	}
 	m.answered = true
+	if m.asked == camlink.TypeHelloReq {
+		m.knocked = 0
+	}
 	switch m.asked {
 	case camlink.TypeBaudProbe:
 	case camlink.TypeBaudSet, camlink.TypeBaudCommit:

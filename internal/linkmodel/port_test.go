@@ -21,7 +21,7 @@ func (w *world) openPort() *port {
 	w.until(w.clock())
 	p := &port{w: w, before: w.baud}
 	w.dead = false
-	w.rx = nil
+	w.flush()
 	w.host.open()
 	return p
 }
@@ -54,8 +54,14 @@ func (p *port) Read(b []byte) (int, error) {
 	if w.dead {
 		return 0, os.ErrClosed
 	}
-	n := copy(b, w.rx)
-	w.rx = w.rx[n:]
+	n := 0
+	if len(w.rx) > 0 {
+		n = copy(b, w.rx[0])
+		w.rxBytes -= n
+		if w.rx[0] = w.rx[0][n:]; len(w.rx[0]) == 0 {
+			w.rx = w.rx[1:]
+		}
+	}
 	w.host.reads(b[:n], n == 0)
 	w.judge()
 	if n == 0 {
@@ -75,7 +81,9 @@ func (p *port) Write(b []byte) (int, error) {
 	if w.dead || p.shut {
 		return 0, os.ErrClosed
 	}
-	w.until(w.clock())
+	if w.until(w.clock()); w.dead {
+		return 0, os.ErrClosed
+	}
 	packet := w.host.sends(b)
 	rate := w.baud
 	if w.scenario.usb {
@@ -111,13 +119,15 @@ func (p *port) SetBaud(rate int) (int, error) {
 		return 0, fmt.Errorf("the adapter cannot make %d baud", rate)
 	}
 	p.wait(w.upBusy)
-	w.until(w.clock())
+	if w.until(w.clock()); w.dead {
+		return 0, os.ErrClosed
+	}
 	w.host.retuned(rate, true)
 	return rate, nil
 }
 
 func (p *port) Flush() error {
-	p.w.rx = nil
+	p.w.flush()
 	p.w.host.dec.Reset()
 	return nil
 }
@@ -131,8 +141,9 @@ func (p *port) Close() error {
 	w := p.w
 	if !p.shut && !w.dead {
 		p.wait(w.upBusy)
-		w.until(w.clock())
-		w.host.event(doClose)
+		if w.until(w.clock()); !w.dead {
+			w.host.event(doClose)
+		}
 	}
 	p.shut = true
 	return nil

@@ -105,7 +105,7 @@ func scenarios() []*scenario {
 				return data
 			}},
 		{name: "one way", oneWay: true, features: uint32(camlink.FeatureOneWay), views: always, lasts: 3500000, rate: camlink.BaseBaud},
-		{name: "sensor is silent until reset", blind: true, views: always, lasts: 10 * second, rate: 3000000, bound: 25 * second},
+		{name: "sensor is silent until reset", blind: true, views: always, lasts: 10 * second, rate: 3000000, bound: 60 * second},
 		{name: "usb", usb: true, views: always, lasts: 2 * second},
 		{name: "leaves", views: [][2]int64{{0, 2 * second}}, script: []happening{{2500000, faultQuit}}, lasts: 4 * second, rate: 3000000},
 	}

@@ -109,6 +109,7 @@ type written struct {
 
 // report is what the device on a string says after each step.
 type report struct {
+	at   int64  // the time of the step
 	next int64  // poll again then, if nothing arrives
 	key  uint64 // equal for devices that behave alike
 
@@ -116,6 +117,7 @@ type report struct {
 	trial, trialDue, credit, awake, resetAsked, busy, frame, rd bool
 	requests                                                    int // that wait for their answer
 	resetMode                                                   byte
+	done                                                        bool // the last report of a command
 	line, now, target, proven                                   int // rates
 	lease                                                       int // milliseconds
 	limit, nextFrame                                            uint32
@@ -132,17 +134,17 @@ func (s *stepper) answer() report {
 	if _, err := io.ReadFull(s.out, b); err != nil {
 		panic(fmt.Sprintf("step has died: %v", err))
 	}
-	bit := func(i int) bool { return b[17]>>i&1 != 0 }
-	number := func(i int) uint32 { return le.Uint32(b[20+4*i:]) }
+	bit := func(i int) bool { return b[25]>>i&1 != 0 }
+	number := func(i int) uint32 { return le.Uint32(b[29+4*i:]) }
 	r := report{
-		next: int64(le.Uint64(b)), key: le.Uint64(b[8:]), link: b[16],
+		at: int64(le.Uint64(b)), next: int64(le.Uint64(b[8:])), key: le.Uint64(b[16:]), link: b[24],
 		trial: bit(0), trialDue: bit(1), credit: bit(2), awake: bit(3), resetAsked: bit(4), busy: bit(5), frame: bit(6), rd: bit(7),
-		requests: int(b[18]), resetMode: b[19],
+		requests: int(b[26]), resetMode: b[27], done: b[28] != 0,
 		line: int(number(0)), now: int(number(1)), target: int(number(2)), proven: int(number(3)), lease: int(number(4)),
 		limit: number(5), nextFrame: number(6), heard: number(7),
 	}
 	n := number(8)
-	for b = b[20+4*9:]; n > 0; n-- {
+	for b = b[29+4*9:]; n > 0; n-- {
 		size := int(le.Uint16(b[21:]))
 		r.wrote = append(r.wrote, written{b[0] != 0, int64(le.Uint64(b[1:])), int64(le.Uint64(b[9:])), int(le.Uint32(b[17:])), b[23 : 23+size]})
 		b = b[23+size:]

@@ -64,7 +64,8 @@ type world struct {
 	damaged int // frames' chunks, by the scenario
 
 	// The host's end.
-	rx         []byte
+	rx         [][]byte // each is what one Read returns, so that what the session knows when it acts is known
+	rxBytes    int
 	baud       int
 	muteUntil  int64
 	stallUntil int64
@@ -256,6 +257,7 @@ func (w *world) wrote(piece written) {
 		w.part = nil
 	}
 	if piece.begins {
+		w.dev.begins()
 		w.part = nil
 	}
 	w.part = append(w.part, piece.data...)
@@ -403,7 +405,7 @@ func (w *world) inject(k faultKind) {
 	case faultKill:
 		if !w.dead {
 			w.dead = true
-			w.rx = nil
+			w.flush()
 			w.host.event(killed)
 			w.cancel()
 		}
@@ -421,10 +423,14 @@ func (w *world) arriveAtHost(d delivery) {
 	if d.baud != w.baud && !w.scenario.usb || w.garbles(d.baud) {
 		d.data = w.garbage(d, w.baud)
 	}
-	if len(w.rx) < 64<<10 {
-		w.rx = append(w.rx, d.data...)
+	if w.rxBytes < 64<<10 {
+		w.rx = append(w.rx, d.data)
+		w.rxBytes += len(d.data)
 	}
 }
+
+// flush forgets what the host has not read.
+func (w *world) flush() { w.rx, w.rxBytes = nil, 0 }
 
 // story is what happened, newest last.
 func (w *world) story() string {
