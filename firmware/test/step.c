@@ -244,12 +244,14 @@ static void put64(uint64_t v)
     out_len += 8;
 }
 
-/* How long until or since a time, as far as it can still matter: worlds that differ beyond that behave alike. */
+/* How long until or since a time, as far as it can still matter, and coarsely: worlds that differ less are taken for
+ * one. */
 static uint32_t relative(uint64_t now, uint64_t due, int64_t limit)
 {
     int64_t ms = ((int64_t)(due - now)) / 1000;
     ms = ms > limit ? limit : ms < -limit ? -limit : ms;
-    return (uint32_t)(int32_t)ms;
+    int64_t grain = ms > 50 || ms < -50 ? 100 : 10;
+    return (uint32_t)(int32_t)(ms / grain * grain);
 }
 
 static void mix(uint64_t *h, uint64_t v)

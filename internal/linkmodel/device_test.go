@@ -29,9 +29,10 @@ type deviceMonitor struct {
 	credit  bool
 	limit   uint32
 
-	sets    []camlink.BaudSet // heard in this boot
+	sets    []camlink.BaudSet // heard in this link, and to be taken
 	trialAt int64
-	confirm int64
+	least   int64 // that the trial may take, by the BAUD_SETs that it can be of
+	most    int64
 
 	dryAt   int64 // awake without credit since; 0: it is not
 	helloAt int64 // the last HELLO nobody asked for, or the beginning of the beacon
@@ -43,7 +44,7 @@ type deviceMonitor struct {
 func (m *deviceMonitor) booted() { *m = deviceMonitor{w: m.w, state: down, helloAt: m.w.now} }
 
 func (m *deviceMonitor) off() {
-	m.move([]event{tPower}, down)
+	m.move([]event{tPower}, tPower, down)
 	*m = deviceMonitor{w: m.w, state: down}
 }
 
@@ -105,25 +106,27 @@ func (m *deviceMonitor) stepped(before, r report) {
 		w.fail("the device is in a state that the model does not have: %+v", r)
 		return
 	}
+	maybe := tLine
 	if m.linked && w.now >= m.heardAt+m.lease {
 		m.unlink()
 		events = append(events, tLease)
-	}
-	trialEnds := m.state == onTrial && w.now >= m.trialAt+m.confirm
-	if trialEnds {
-		events = append(events, tTrial)
+	} else if m.state == onTrial && w.now >= m.trialAt+m.least {
+		if maybe = tTrial; w.now >= m.trialAt+m.most {
+			events = append(events, tTrial)
+		}
 	}
 	if m.linked != (r.link == 2) {
 		w.fail("device %s: after %v the link should be %v", to, events, m.linked)
 		return
 	}
 	from := m.state
-	m.move(events, to)
-	if to == onTrial && (from != onTrial || trialEnds) {
-		m.trialAt, m.confirm = w.now, 0
+	m.move(events, maybe, to)
+	if to == onTrial && from != onTrial {
+		m.trialAt, m.least, m.most = w.now, 1<<40, 0
 		for _, set := range m.sets {
 			if int(set.Baud) == r.now {
-				m.confirm = int64(set.ConfirmMillis) * 1000
+				m.least = min(m.least, int64(set.ConfirmMillis)*1000)
+				m.most = max(m.most, int64(set.ConfirmMillis)*1000)
 			}
 		}
 	}
@@ -154,7 +157,7 @@ func (m *deviceMonitor) hears(p camlink.Packet) event {
 		}
 		return hCredit
 	case camlink.TypeBaudSet:
-		if set, err := camlink.ParseBaudSet(p.Payload); err == nil {
+		if set, err := camlink.ParseBaudSet(p.Payload); err == nil && m.linked && set.ConfirmMillis > 0 {
 			m.sets = append(m.sets, set)
 		}
 		return hBaudSet
@@ -164,10 +167,11 @@ func (m *deviceMonitor) hears(p camlink.Packet) event {
 	return hRequest
 }
 
-func (m *deviceMonitor) unlink() { m.linked, m.credit = false, false }
+func (m *deviceMonitor) unlink() { m.linked, m.credit, m.sets = false, false, nil }
 
-// move takes a transition, if the table has it: the events one after the other, and then whatever the line lets happen.
-func (m *deviceMonitor) move(events []event, to state) {
+// move takes a transition, if the table has it: the events one after the other, then perhaps another, and then whatever the line
+// lets happen.
+func (m *deviceMonitor) move(events []event, maybe event, to state) {
 	w := m.w
 	rows := w.tables.device
 	from := m.state
@@ -183,11 +187,12 @@ func (m *deviceMonitor) move(events []event, to state) {
 		possible = rows.from(possible, e)
 	}
 	if len(events) == 0 {
-		events = []event{tLine}
 		if from == to {
 			return
 		}
+		events = []event{maybe}
 	}
+	possible = append(possible, rows.from(possible, maybe)...)
 	if len(events) == 1 && slices.Contains(rows[from][events[0]], to) {
 		w.tables.deviceTaken[move{from, events[0], to}]++
 		return
@@ -204,8 +209,8 @@ func (m *deviceMonitor) move(events []event, to state) {
 // keeps checks what must hold at every moment.
 func (m *deviceMonitor) keeps(r report) {
 	w := m.w
-	if m.state == onTrial && w.now > m.trialAt+m.confirm+deviceMargin {
-		w.fail("the rate is still on trial %d ms after the switch, which had %d", (w.now-m.trialAt)/1000, m.confirm/1000)
+	if m.state == onTrial && w.now > m.trialAt+m.most+deviceMargin {
+		w.fail("the rate is still on trial %d ms after the switch, which had %d", (w.now-m.trialAt)/1000, m.most/1000)
 	}
 	fed := m.state == free || m.credit && int32(m.limit-r.nextFrame) >= 0
 	switch {

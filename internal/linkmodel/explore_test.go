@@ -1,9 +1,12 @@
 package linkmodel
 
 import (
+	"bufio"
 	"flag"
 	"fmt"
 	"maps"
+	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,10 +15,12 @@ import (
 	"github.com/camgw/camgw/internal/camlink"
 )
 
-// deep asks for every pair of faults; without it two faults meet only where they differ in more than the number of the packet.
 var (
-	deep   = flag.Bool("deep", false, "every single fault in every place, and pairs of them; hours")
-	replay = flag.String("replay", "", "one schedule, as a failed run prints it: SCENARIO: FAULT@PLACE...")
+	deep   = flag.Bool("deep", false, "single faults at every packet, not only where the states or the types differ")
+	pairs  = flag.Int("pairs", 2500, "how many pairs of faults are tried, of all that there are; 0: all")
+	liars  = flag.Int("liars", 900, "how many places a lying host brings the device to are left in every way")
+	seed   = flag.Uint64("seed", 1, "which pairs are tried")
+	replay = flag.String("replay", "", "tell the story of one schedule: SCENARIO: FAULT TYPE N, FAULT TYPE N")
 )
 
 // place is what makes one packet a different place for a fault than another.
@@ -25,16 +30,20 @@ type place struct {
 	host, device state
 }
 
-// places lists where faults can be put in a run, from a packet on. Packets of one type between the same states are alike: of those
-// only the first few count.
-func places(w *world, from, alike int) []int {
+// places lists the packets of a run, after one of them and until a time, as places for faults. Packets of one type between the same
+// states are alike: of those only the first few count.
+func places(w *world, after fault, until int64, alike int) []fault {
 	seen := map[place]int{}
-	var at []int
-	for i, s := range w.sent {
-		p := place{s.dir, s.kind, s.host, s.device}
-		if seen[p]++; seen[p] <= alike && i >= from {
-			at = append(at, i)
+	var at []fault
+	started := after.nth == 0
+	for _, s := range w.sent {
+		if started && s.at <= until {
+			p := place{s.dir, s.kind, s.host, s.device}
+			if seen[p]++; seen[p] <= alike {
+				at = append(at, fault{packet: s.kind, nth: s.nth})
+			}
 		}
+		started = started || s.kind == after.packet && s.nth == after.nth
 	}
 	return at
 }
@@ -53,21 +62,13 @@ func newExplorer(t *testing.T) *explorer {
 	return &explorer{T: t, step: newStepper(t), tables: readTables(t), failures: map[string]int{}}
 }
 
-func schedule(s *scenario, faults []fault) string {
-	names := []string{s.name + ":"}
-	for _, f := range faults {
-		names = append(names, f.String())
-	}
-	return strings.Join(names, " ")
-}
-
-// try runs one schedule, and tells of a fault the first time it is seen.
+// try runs one schedule, and tells of what is wrong the first time it is seen.
 func (e *explorer) try(s *scenario, faults ...fault) *world {
 	w := run(e.T, s, faults, e.step, e.tables)
 	if len(faults) == 0 && w.wrong == "" && s.rate != 0 && w.baud != s.rate {
 		w.wrong = fmt.Sprintf("the rate is %d and should be %d", w.baud, s.rate)
 	}
-	if w.slowest > e.slowest {
+	if w.slowest > e.slowest && !s.blind {
 		e.slowest, e.slow = w.slowest, schedule(s, faults)
 	}
 	if w.wrong == "" {
@@ -85,17 +86,63 @@ func (e *explorer) try(s *scenario, faults ...fault) *world {
 	return w
 }
 
-// singles puts every fault at every place of a scenario, and calls then with what came of it.
-func (e *explorer) singles(s *scenario, alike int, then func(fault, *world)) {
+// double is a first fault and the places for a second, while the link recovers from the first.
+type double struct {
+	s      *scenario
+	first  fault
+	second []fault
+}
+
+// singles puts every fault at every place of a scenario, and returns where a second could be.
+func (e *explorer) singles(s *scenario) []double {
+	var all []double
 	clean := e.try(s)
-	for _, at := range places(clean, 0, alike) {
-		for kind := range numFaults {
-			f := fault{at, kind}
-			if w := e.try(s, f); then != nil {
-				then(f, w)
+	differ := places(clean, fault{}, 1<<60, 1)
+	every := differ
+	if *deep {
+		every = places(clean, fault{}, 1<<60, 1<<30)
+	}
+	for _, f := range every {
+		first := slices.Contains(differ, f)
+		for f.kind = range numFaults {
+			w := e.try(s, f)
+			if !first {
+				continue
 			}
+			d := double{s, f, nil}
+			for _, g := range places(w, f, w.wellAt, 1) {
+				for g.kind = range numFaults {
+					d.second = append(d.second, g)
+				}
+			}
+			all = append(all, d)
 		}
 	}
+	return all
+}
+
+// doubles tries n of the pairs, spread over all of them.
+func (e *explorer) doubles(all []double, n int) {
+	total := 0
+	for _, d := range all {
+		total += len(d.second)
+	}
+	if n == 0 {
+		n = total
+	}
+	begin := time.Now()
+	chosen := rand.New(rand.NewPCG(*seed, 0)).Perm(total)
+	chosen = chosen[:min(n, total)]
+	slices.Sort(chosen)
+	from := 0
+	for _, d := range all {
+		for len(chosen) > 0 && chosen[0] < from+len(d.second) {
+			e.try(d.s, d.first, d.second[chosen[0]-from])
+			chosen = chosen[1:]
+		}
+		from += len(d.second)
+	}
+	e.Logf("pairs of faults: %d of %d, seed %d, %v", min(n, total), total, *seed, time.Since(begin).Round(time.Millisecond))
 }
 
 func (e *explorer) sum() {
@@ -106,23 +153,66 @@ func (e *explorer) sum() {
 	}
 }
 
-// TestSingleFaults puts every fault at every place that differs, in every scenario.
-func TestSingleFaults(t *testing.T) {
+// TestLink searches for a schedule that breaks a promise of the protocol, and then asks whether the search has been everywhere that
+// the model knows.
+func TestLink(t *testing.T) {
 	e := newExplorer(t)
-	alike := 1
-	if *deep {
-		alike = 1 << 30
+	if *replay != "" {
+		s, faults, err := parseSchedule(*replay)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := e.try(s, faults...)
+		t.Logf("%s\n%s", w.wrong, strings.Join(w.log, "\n"))
+		return
 	}
+	e.known()
+	if underRace {
+		// One goroutine at a time does all of this: there is no race to be found, and all takes four times as long.
+		for _, s := range scenarios() {
+			e.try(s)
+		}
+		e.sum()
+		return
+	}
+	var all []double
 	for _, s := range scenarios() {
 		begin, runs := time.Now(), e.tables.runs
-		e.singles(s, alike, nil)
+		all = append(all, e.singles(s)...)
 		t.Logf("%s: %d runs, %v", s.name, e.tables.runs-runs, time.Since(begin).Round(time.Millisecond))
 	}
+	e.doubles(all, *pairs)
 	e.sum()
+	e.lie(*liars)
 	for _, m := range e.tables.deviceTaken.missing(e.tables.device) {
-		t.Logf("device never: %s", m)
+		t.Errorf("the device was never seen to go: %s", m)
 	}
 	for _, m := range e.tables.hostTaken.missing(e.tables.host) {
-		t.Logf("host never: %s", m)
+		t.Errorf("the host was never seen to go: %s", m)
+	}
+}
+
+// known runs the schedules that once broke something.
+func (e *explorer) known() {
+	f, err := os.Open("testdata/schedules.txt")
+	if err != nil {
+		e.Fatal(err)
+	}
+	defer f.Close()
+	n := 0
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		s, faults, err := parseSchedule(line)
+		if err != nil {
+			e.Fatal(err)
+		}
+		e.try(s, faults...)
+		n++
+	}
+	if n == 0 {
+		e.Error("no schedules in testdata/schedules.txt")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/camgw/camgw/internal/camlink"
@@ -257,60 +256,85 @@ func (l *liar) honest() {
 	}
 }
 
-// TestLyingHost searches all that a host can bring a device to with so many steps, in every order, and from each place there looks
-// whether an honest host still gets what it should.
-func TestLyingHost(t *testing.T) {
-	limit := 1500 // places whose every way on is tried
-	if *deep {
-		limit = 200000
-	}
-	l := &liar{explorer: newExplorer(t), lies: lies(), seen: map[uint64]bool{}}
-	names := func(path []int) string {
-		var s []string
-		for _, i := range path {
-			s = append(s, l.lies[i].name)
-		}
-		return strings.Join(s, ", ")
-	}
+// class is what makes a device worth another look.
+type class struct {
+	state                             state
+	line, proven                      int
+	credit, awake, busy, frame, waits bool
+}
+
+func (l *liar) class() class {
+	r := l.rep
+	return class{l.world.dev.state, r.line, r.proven, r.credit, r.awake, r.busy, r.frame, r.requests > 0}
+}
+
+// way is how a device was brought somewhere.
+type way struct {
+	lies  []int
+	class class
+}
+
+// surely is how many lies in a row are tried in every combination; beyond that the search prefers what it has seen least of.
+const surely = 2
+
+// lie searches what a host can bring a device to, and looks at each place there whether an honest host still gets what it should.
+// Of limit places every way on is tried.
+func (e *explorer) lie(limit int) {
+	l := &liar{explorer: e, lies: lies(), seen: map[uint64]bool{}}
 	begin := time.Now()
-	queue := [][]int{{}}
-	depth, expanded := 0, 0
-	for len(queue) > 0 && expanded < limit && len(l.failures) < 5 {
-		path := queue[0]
-		queue = queue[1:]
-		depth = max(depth, len(path)+1)
-		expanded++
+	ways := []way{{}}
+	looked := map[class]int{}
+	depth, left := 0, 0
+	for ; len(ways) > 0 && left < limit && len(e.failures) < 5; left++ {
+		next := 0
+		for i, w := range ways {
+			if sure := len(w.lies) < surely; sure || looked[w.class] < looked[ways[next].class] {
+				if next = i; sure {
+					break
+				}
+			}
+		}
+		path := ways[next]
+		ways = slices.Delete(ways, next, next+1)
+		looked[path.class]++
+		depth = max(depth, len(path.lies)+1)
 		l.boot()
-		for _, i := range path {
+		for _, i := range path.lies {
 			l.do(l.lies[i])
 		}
 		here := l.keep()
 		l.step.add('K', 0, nil)
 		for i, x := range l.lies {
-			way := append(slices.Clip(path), i)
 			l.back(here)
 			l.step.add('R', 0, nil)
 			l.do(x)
 			l.moves++
-			key, now := l.rep.key, *l.world
-			if now.wrong == "" && l.seen[key] {
-				continue
-			}
-			if now.wrong == "" {
-				l.seen[key] = true
+			if l.world.wrong == "" {
+				if l.seen[l.rep.key] {
+					continue
+				}
+				l.seen[l.rep.key] = true
 				if !l.rep.resetAsked {
-					queue = append(queue, way)
+					ways = append(ways, way{append(slices.Clip(path.lies), i), l.class()})
 				}
 				l.honest()
 			}
-			if wrong := l.world.wrong; wrong != "" && l.failures[wrong] == 0 {
-				l.failures[wrong]++
-				t.Errorf("%s\n%s\n%s", names(way), wrong, l.world.story())
+			if wrong := l.world.wrong; wrong != "" && e.failures[wrong] == 0 {
+				e.failures[wrong]++
+				e.Errorf("%s\n%s\n%s", l.name(append(slices.Clip(path.lies), i)), wrong, l.world.story())
 			}
 		}
+		l.back(here)
+		l.world.dev.off()
 	}
-	t.Logf("%d states of the device, %d of them left in every way; %d ways, %d steps deep; %v", len(l.seen), expanded, l.moves, depth, time.Since(begin).Round(time.Millisecond))
-	for _, m := range l.tables.deviceTaken.missing(l.tables.device) {
-		t.Logf("device never: %s", m)
+	e.Logf("a lying host: %d states of the device in %d classes, %d of them left in all of %d ways, %d steps deep; %v",
+		len(l.seen), len(looked), left, len(l.lies), depth, time.Since(begin).Round(time.Millisecond))
+}
+
+func (l *liar) name(path []int) string {
+	var names []string
+	for _, i := range path {
+		names = append(names, l.lies[i].name)
 	}
+	return strings.Join(names, ", ")
 }

@@ -106,7 +106,7 @@ func scenarios() []*scenario {
 			}},
 		{name: "one way", oneWay: true, features: uint32(camlink.FeatureOneWay), views: always, lasts: 3500000, rate: camlink.BaseBaud},
 		{name: "sensor is silent until reset", blind: true, views: always, lasts: 10 * second, rate: 3000000, bound: 60 * second},
-		{name: "usb", usb: true, views: always, lasts: 2 * second},
+		{name: "usb", usb: true, settings: []camera.Setting{{Key: camlink.KeyQuality, Value: 20}}, views: always, lasts: 2 * second},
 		{name: "leaves", views: [][2]int64{{0, 2 * second}}, script: []happening{{2500000, faultQuit}}, lasts: 4 * second, rate: 3000000},
 	}
 	for _, s := range all {
@@ -189,7 +189,7 @@ func (w *world) judge() {
 				(w.now-last)/1000, w.disturbed, w.host.state, w.baud, w.dev.state, w.rep.line, float64(w.pictured)/1e6)
 		}
 	case w.goodAt == 0:
-		w.goodAt = w.now
+		w.goodAt, w.wellAt = w.now, w.now
 		if w.slowest < w.now-last {
 			w.slowest = w.now - last
 		}

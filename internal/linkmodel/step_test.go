@@ -88,7 +88,7 @@ func (s *stepper) call(op byte, at int64, payload []byte) report {
 // bootCommand is the payload of B.
 type bootCommand struct {
 	bootID, features, baudMax, periodUS, lineMax uint32
-	transport                           byte
+	transport                                    byte
 }
 
 func (b bootCommand) payload() []byte {
@@ -118,8 +118,8 @@ type report struct {
 	requests                                                    int // that wait for their answer
 	resetMode                                                   byte
 	done                                                        bool // the last report of a command
-	line, now, target, proven                                   int // rates
-	lease                                                       int // milliseconds
+	line, now, target, proven                                   int  // rates
+	lease                                                       int  // milliseconds
 	limit, nextFrame                                            uint32
 	heard                                                       uint32 // valid packets since boot
 	wrote                                                       []written

@@ -30,6 +30,7 @@ type delivery struct {
 type sent struct {
 	dir          int
 	kind         camlink.Type
+	nth          int   // of its kind
 	host, device state // then
 	at           int64
 }
@@ -61,7 +62,8 @@ type world struct {
 	partOf  written
 	upBusy  int64
 	sent    []sent
-	damaged int // frames' chunks, by the scenario
+	count   [256]int // by type
+	damaged int      // frames' chunks, by the scenario
 
 	// The host's end.
 	rx         [][]byte // each is what one Read returns, so that what the session knows when it acts is known
@@ -76,6 +78,7 @@ type world struct {
 	// The verdict.
 	last      int64 // disturbance
 	disturbed string
+	wellAt    int64 // when all was as it should be, for the last time that it came to be
 	goodAt    int64 // since when all is as it should be; 0: it is not
 	pictured  int64 // the last picture
 	apartAt   int64 // since when the host believes in a link that is not; 0: it does not
@@ -331,8 +334,9 @@ func (w *world) garbage(d delivery, baud int) []byte {
 
 // send gives a packet to the wire and lets the faults have it.
 func (w *world) send(dir int, d delivery) {
-	at := len(w.sent)
-	w.sent = append(w.sent, sent{dir, d.packet.Type, w.host.state, w.dev.state, w.now})
+	w.count[d.packet.Type]++
+	nth := w.count[d.packet.Type]
+	w.sent = append(w.sent, sent{dir, d.packet.Type, nth, w.host.state, w.dev.state, w.now})
 	arrow := "->"
 	if dir == toHost {
 		arrow = "<-"
@@ -340,7 +344,7 @@ func (w *world) send(dir int, d delivery) {
 	what := ""
 	out := []delivery{d}
 	for _, f := range w.faults {
-		if f.at != at {
+		if f.packet != d.packet.Type || f.nth != nth {
 			continue
 		}
 		what += "  *** " + f.kind.String()
@@ -365,7 +369,7 @@ func (w *world) send(dir int, d delivery) {
 			defer w.inject(f.kind)
 		}
 	}
-	w.note("%s %s ref %d%s", arrow, d.packet.Type, d.packet.Ref, what)
+	w.note("%s %s %d%s", arrow, d.packet.Type, nth, what)
 	for _, o := range out {
 		w.put(dir, o)
 	}
