@@ -17,8 +17,9 @@ import (
 
 var (
 	deep   = flag.Bool("deep", false, "single faults at every packet, not only where the states or the types differ")
-	pairs  = flag.Int("pairs", 2500, "how many pairs of faults are tried, of all that there are; 0: all")
-	liars  = flag.Int("liars", 900, "how many places a lying host brings the device to are left in every way")
+	pairs  = flag.Int("pairs", 1200, "how many pairs of faults are tried, of all that there are; 0: all")
+	within = flag.Duration("within", 0, "no more pairs are tried after so long; 0: for as long as it takes")
+	liars  = flag.Int("liars", 500, "how many places that a lying host brings the device to are left in every way")
 	seed   = flag.Uint64("seed", 1, "which pairs are tried")
 	replay = flag.String("replay", "", "tell the story of one schedule: SCENARIO: FAULT TYPE N, FAULT TYPE N")
 )
@@ -131,18 +132,21 @@ func (e *explorer) doubles(all []double, n int) {
 		n = total
 	}
 	begin := time.Now()
-	chosen := rand.New(rand.NewPCG(*seed, 0)).Perm(total)
-	chosen = chosen[:min(n, total)]
-	slices.Sort(chosen)
-	from := 0
-	for _, d := range all {
-		for len(chosen) > 0 && chosen[0] < from+len(d.second) {
-			e.try(d.s, d.first, d.second[chosen[0]-from])
-			chosen = chosen[1:]
+	tried := 0
+	for _, i := range rand.New(rand.NewPCG(*seed, 0)).Perm(total) {
+		if tried == n || *within > 0 && time.Since(begin) > *within {
+			break
 		}
-		from += len(d.second)
+		for _, d := range all {
+			if i < len(d.second) {
+				e.try(d.s, d.first, d.second[i])
+				break
+			}
+			i -= len(d.second)
+		}
+		tried++
 	}
-	e.Logf("pairs of faults: %d of %d, seed %d, %v", min(n, total), total, *seed, time.Since(begin).Round(time.Millisecond))
+	e.Logf("pairs of faults: %d of %d, seed %d, %v", tried, total, *seed, time.Since(begin).Round(time.Millisecond))
 }
 
 func (e *explorer) sum() {
