@@ -17,9 +17,9 @@ import (
 
 var (
 	deep   = flag.Bool("deep", false, "single faults at every packet, not only where the states or the types differ")
-	pairs  = flag.Int("pairs", 1200, "how many pairs of faults are tried, of all that there are; 0: all")
+	pairs  = flag.Int("pairs", 1000, "how many pairs of faults are tried, of all that there are; 0: all")
 	within = flag.Duration("within", 0, "no more pairs are tried after so long; 0: for as long as it takes")
-	liars  = flag.Int("liars", 500, "how many places that a lying host brings the device to are left in every way")
+	liars  = flag.Int("liars", 400, "how many places that a lying host brings the device to are left in every way")
 	seed   = flag.Uint64("seed", 1, "which pairs are tried")
 	replay = flag.String("replay", "", "tell the story of one schedule: SCENARIO: FAULT TYPE N, FAULT TYPE N")
 )

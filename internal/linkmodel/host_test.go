@@ -42,6 +42,10 @@ func (m *hostMonitor) open() {
 func (m *hostMonitor) event(e event) {
 	w := m.w
 	ends := w.tables.host[m.state][e]
+	if e == killed && len(ends) == 0 {
+		m.state, m.since = closed, w.now // no state is too short for that
+		return
+	}
 	if len(ends) != 1 {
 		w.fail("the host's table has nothing for %q in state %q", e, m.state)
 		return
