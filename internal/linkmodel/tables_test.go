@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A state of one end, and an event at it, by the names that docs/link-model.md gives them.
@@ -197,4 +198,33 @@ func (seen taken) missing(rows table) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// pair is a state of both ends and the line between them.
+type pair struct {
+	host, device state
+	sameRate     bool
+}
+
+// tables is the model and what was seen of it.
+type tables struct {
+	device, host           table
+	deviceTaken, hostTaken taken
+	pairs                  map[pair]int
+	runs, steps, packets   int
+	virtual                time.Duration
+}
+
+func readTables(t testing.TB) *tables {
+	return &tables{
+		device: readTable(t, "The device"), host: readTable(t, "The host"),
+		deviceTaken: taken{}, hostTaken: taken{}, pairs: map[pair]int{},
+	}
+}
+
+func (tt *tables) String() string {
+	return fmt.Sprintf("%d runs, %v on the line, %d steps of the device, %d packets; %d states of both ends; "+
+		"%d of %d and %d of %d transitions of device and host",
+		tt.runs, tt.virtual.Round(time.Second), tt.steps, tt.packets, len(tt.pairs),
+		len(tt.deviceTaken), len(tt.device.all()), len(tt.hostTaken), len(tt.host.all()))
 }
