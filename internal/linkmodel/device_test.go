@@ -39,9 +39,15 @@ type deviceMonitor struct {
 	waitAt  int64 // requests wait since; 0: none do
 	frame   uint32
 	granted bool // the credit reached to the packet that begins
+	pending bool // that packet was decided upon before this step, when earlier held
+	earlier bool
+
+	proven int // the rate that was committed, or the base rate
 }
 
-func (m *deviceMonitor) booted() { *m = deviceMonitor{w: m.w, state: down, helloAt: m.w.now} }
+func (m *deviceMonitor) booted() {
+	*m = deviceMonitor{w: m.w, state: down, helloAt: m.w.now, proven: m.w.base()}
+}
 
 func (m *deviceMonitor) off() {
 	m.move([]event{tPower}, tPower, down)
@@ -84,6 +90,7 @@ func (w *world) base() int {
 func (m *deviceMonitor) stepped(before, r report) {
 	w := m.w
 	var events []event
+	m.pending, m.earlier = before.busy, m.allowed()
 	if m.state == down {
 		events = append(events, tPower)
 	} else {
@@ -118,6 +125,15 @@ func (m *deviceMonitor) stepped(before, r report) {
 	if m.linked != (r.link == 2) {
 		w.fail("device %s: after %v the link should be %v", to, events, m.linked)
 		return
+	}
+	if m.state == onTrial && slices.Contains(events, hCommit) && r.proven == before.now {
+		m.proven = r.proven
+	}
+	if !m.linked {
+		m.proven = w.base()
+	}
+	if r.proven != m.proven {
+		w.fail("the device would return to %d baud, and %d was proven last", r.proven, m.proven)
 	}
 	from := m.state
 	m.move(events, maybe, to)
@@ -238,7 +254,13 @@ func (m *deviceMonitor) keeps(r report) {
 
 // begins notes what the device was allowed when it began a packet.
 func (m *deviceMonitor) begins() {
-	m.granted = m.state == free || m.credit && int32(m.limit-(m.frame+1)) >= 0
+	m.granted = m.allowed() || m.pending && m.earlier
+	m.pending = false
+}
+
+// allowed: the credit reaches to the next frame.
+func (m *deviceMonitor) allowed() bool {
+	return m.state == free || m.credit && int32(m.limit-(m.frame+1)) >= 0
 }
 
 // says looks at a packet that the device has given to the line whole.

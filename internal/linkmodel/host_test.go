@@ -59,7 +59,7 @@ func (m *hostMonitor) event(e event) {
 
 // patience is how long the host may stay in a state, in microseconds: what it waits for comes or is given up.
 var patience = map[state]int64{
-	opened: 100000, tuned: 100000, greeted: 100000, agreed: 100000, returned: 100000, lostLink: 100000, parted: 300000,
+	opened: 100000, tuned: 100000, tunedFast: 100000, greeted: 100000, agreed: 100000, returned: 100000, lostLink: 100000, parted: 300000,
 	setting: 750000, proposing: 750000, committing: 2000000, checking: 750000, learning: 750000, proving: 2500000, failing: 2000000,
 }
 
@@ -100,7 +100,11 @@ func (m *hostMonitor) retuned(rate int, ok bool) {
 	}
 	w.baud = rate
 	w.note("   host at %d baud", rate)
-	m.event(doRate)
+	if rate == camlink.BaseBaud {
+		m.event(doBase)
+	} else {
+		m.event(doFast)
+	}
 }
 
 const (
@@ -252,12 +256,12 @@ func (m *hostMonitor) hears(p camlink.Packet, before state) {
 		if p.Flags&camlink.FlagResponse == 0 {
 			if h.Features&camlink.FeatureOneWay != 0 {
 				m.event(gOneWay)
-			} else if before != asking || m.state == asking {
+			} else if !isAsking(before) || isAsking(m.state) {
 				m.event(gUnasked)
 			}
 			return
 		}
-		if before == asking {
+		if isAsking(before) {
 			m.newest = h.NextFrame - 1
 		}
 	case camlink.TypePong:
@@ -299,8 +303,10 @@ func (m *hostMonitor) hears(p camlink.Packet, before state) {
 }
 
 func (m *hostMonitor) linkedState() bool {
-	return m.state != closed && m.state != opened && m.state != tuned && m.state != asking
+	return m.state != closed && m.state != opened && m.state != tuned && m.state != tunedFast && !isAsking(m.state)
 }
+
+func isAsking(s state) bool { return s == asking || s == askingFast }
 
 func (m *hostMonitor) began(number uint32) {
 	if int32(number-m.newest) > 0 {
