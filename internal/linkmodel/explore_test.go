@@ -37,7 +37,7 @@ func places(w *world, after fault, until int64, alike int) []fault {
 	seen := map[place]int{}
 	var at []fault
 	started := after.nth == 0
-	for _, s := range w.sent {
+	for _, s := range w.sent[:w.places] {
 		if started && s.at <= until {
 			p := place{s.dir, s.kind, s.host, s.device}
 			if seen[p]++; seen[p] <= alike {

@@ -21,6 +21,7 @@ func run(t *testing.T, s *scenario, faults []fault, step *stepper, tables *table
 				time.Sleep(restart * time.Microsecond)
 			}
 		}
+		w.places = len(w.sent)
 		if w.wrong == "" {
 			w.afterwards()
 		}
@@ -99,10 +100,10 @@ func (w *world) watch(ctx context.Context, hub *fanout.Hub) {
 
 // afterwards: a device whose host has gone returns to its beacon, at once if it heard the good-bye.
 func (w *world) afterwards() {
-	ended := w.now
-	told := w.host.state == closed && !w.scenario.oneWay && w.dev.state != beacon && w.now >= w.muteUntil
+	ended, clean := w.now, len(w.faults) == 0
+	w.faults = nil
 	w.until(ended + drainAtMost/4)
-	if told && w.dev.state != beacon && w.dev.state != down && len(w.faults) == 0 {
+	if clean && !w.scenario.oneWay && w.dev.state != beacon {
 		w.fail("the host said good-bye, and the device is %s", w.dev.state)
 	}
 	w.until(ended + firstLease + drainAtMost + muteTime)
