@@ -52,17 +52,26 @@ run: build hostcam ## serve a moving picture without hardware, at http://127.0.0
 
 .PHONY: test
 test: need-test check hostcam ## pass every test: Go, C, and the real programs together
-	$(MAKE) -j2 --output-sync=recurse test-firmware test-hostcam
+	$(MAKE) -j2 --output-sync=recurse test-firmware test-hostcam test-link
 	-$(MAKE) -s bin/tools/go2rtc
 	$(GO) test -race -shuffle=on -parallel 4 -timeout 15m ./...
 
 # Side by side: the one computes, the other waits for an emulated wire.
-.PHONY: test-firmware test-hostcam
+.PHONY: test-firmware test-hostcam test-link
 test-firmware: need-test
 	$(MAKE) -C firmware test events
 	$(MAKE) firmware-check firmware-size
 test-hostcam: need-test
 	$(MAKE) -C firmware/ports/posix test
+
+# Without the race detector, under which it would take four times as long and find no more: it is one goroutine.
+test-link: need-test
+	$(GO) test -count=1 -timeout 15m ./internal/linkmodel
+
+MODEL ?= -pairs 0
+.PHONY: model
+model: need-test ## search the link for a schedule of faults that breaks it; MODEL="-pairs 0 -within 1h" ends sooner
+	nice -n 19 $(GO) test -count=1 -v -timeout 48h ./internal/linkmodel -args -deep -liars 3000 $(MODEL)
 
 # One of the clients that the tests try; a module of its own keeps its dependencies out of ours.
 bin/tools/go2rtc: tools/go2rtc/go.mod tools/go2rtc/go.sum

@@ -42,6 +42,7 @@ var rules = map[string]struct {
 		"internal/metrics", "internal/serialport", "internal/simcam", "internal/systemd", "internal/tape", "internal/web"}, never: []string{"github.com/spf13/"}},
 	"internal/systemd":            {never: []string{"net/http", "github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/serialport/ptytest": {},
+	"internal/linkmodel":          {std: true}, // tests alone
 	"internal/bench":              {ours: []string{"internal/camlink"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/bench/fanout":       {ours: []string{"internal/bench"}, std: true},
 	"internal/bench/ingest":       {ours: []string{"internal/bench"}, std: true},

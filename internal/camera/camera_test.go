@@ -254,6 +254,24 @@ func TestLostNegotiation(t *testing.T) {
 	}
 }
 
+// TestRefusalIsNotHammered: a device that refuses the version answers at once, and is asked again after a while only.
+func TestRefusalIsNotHammered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		r := start(t, simcam.Options{ProtoMin: 2, ProtoMax: 2, Lose: func(p camlink.Packet) bool {
+			if p.Type == camlink.TypeHelloReq {
+				asked.Add(1)
+			}
+			return false
+		}}, nil)
+		r.until(3*time.Second, "verdict", func() bool { return r.cam.Status().Cause == camera.CauseVersion })
+		time.Sleep(10 * time.Second)
+		if n := asked.Load(); n < 5 || n > 15 {
+			t.Errorf("asked %d times in ten seconds", n)
+		}
+	})
+}
+
 func TestSensorRestsWithoutViewers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, simcam.Options{}, nil)

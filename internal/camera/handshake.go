@@ -38,10 +38,17 @@ func (s *session) connect() error {
 			return err
 		}
 		valid := s.lastValid
+		turnEnds := time.Now().Add(knockTries * knockTimeout)
 		if err := s.knock(knockTimeout, knockTries); err != nil || s.linked {
 			return err
 		}
 		s.explain(started, s.lastValid != valid)
+		// A refusal comes at once, and would at once be asked for again.
+		for time.Now().Before(turnEnds) {
+			if err := s.pump(turnEnds); err != nil {
+				return err
+			}
+		}
 		if err := s.treatSilence(); err != nil {
 			return err
 		}

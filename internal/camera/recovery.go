@@ -163,7 +163,11 @@ func (s *session) treat(now time.Time, a Ailment, reason string, rungs ...Rung) 
 	switch step {
 	case RungReset:
 		reset := camlink.Reset{Mode: camlink.ResetReboot}
-		return s.send(camlink.TypeReset, s.newRef(), reset.Append(nil))
+		_, err := s.result(camlink.TypeReset, reset.Append(nil), requestTimeout, requestTries)
+		if errors.Is(err, errNoReply) {
+			return nil // the next step is for that
+		}
+		return err
 	case RungReopen:
 		s.farewell()
 		if a == AilmentNoAnswer {

@@ -170,6 +170,28 @@ func TestLadder(t *testing.T) {
 	})
 }
 
+// TestResetIsAskedAgain: RESET that gets lost, or its answer, is sent again like any request, and not half a minute later.
+func TestResetIsAskedAgain(t *testing.T) {
+	for _, lost := range []camlink.Type{camlink.TypeReset, camlink.TypeResult} {
+		t.Run(lost.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := &treatment{}
+				var asked, dropped atomic.Bool
+				r := startTreated(t, simcam.Options{Lose: func(p camlink.Packet) bool {
+					asked.CompareAndSwap(false, p.Type == camlink.TypeReset)
+					return picturePart(p) || asked.Load() && p.Type == lost && dropped.CompareAndSwap(false, true)
+				}}, tr)
+				r.viewer()
+				r.until(20*time.Second, "reboot", func() bool { return r.device.Stats().Boots == 2 })
+				time.Sleep(2 * time.Second)
+				if n := total(r.cam.Stats()); n != 1 || !dropped.Load() {
+					t.Errorf("%d steps, packet lost: %v", n, dropped.Load())
+				}
+			})
+		})
+	}
+}
+
 // TestFrozenDevice answers nothing, so that RESET would be lost on it.
 func TestFrozenDevice(t *testing.T) {
 	for _, tt := range []struct {

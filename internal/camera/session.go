@@ -376,8 +376,9 @@ func (s *session) newRef() uint16 {
 // request sends a packet up to tries times and waits for want answers to it.
 func (s *session) request(t camlink.Type, payload []byte, want int, timeout time.Duration, tries int) ([]camlink.Packet, error) {
 	a := &await{ref: s.newRef(), want: want}
+	outer := s.await // a RESET may become due while another request waits
 	s.await = a
-	defer func() { s.await = nil }()
+	defer func() { s.await = outer }()
 	for range tries {
 		if err := s.send(t, a.ref, payload); err != nil {
 			return nil, err

@@ -1,0 +1,5 @@
+//go:build race
+
+package linkmodel
+
+const underRace = true
