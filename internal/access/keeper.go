@@ -53,7 +53,7 @@ const (
 type Keeper struct {
 	log     *slog.Logger
 	now     func() time.Time
-	session time.Duration
+	session atomic.Int64 // time.Duration
 	stats   counters
 
 	own    []byte // of this process alone: for the cache, and in place of a book without a key
@@ -71,7 +71,7 @@ type Keeper struct {
 // New returns a Keeper that asks nobody who he is, until Replace.
 func New(o Options) *Keeper {
 	k := &Keeper{
-		log: o.Logger, now: o.Now, session: o.Session, own: NewKey(), turn: make(chan struct{}, 1),
+		log: o.Logger, now: o.Now, own: NewKey(), turn: make(chan struct{}, 1),
 		flights: make(map[flightKey]*flight), most: o.Waiting,
 	}
 	if k.log == nil {
@@ -80,9 +80,10 @@ func New(o Options) *Keeper {
 	if k.now == nil {
 		k.now = time.Now
 	}
-	if k.session <= 0 {
-		k.session = DefaultSession
+	if o.Session <= 0 {
+		o.Session = DefaultSession
 	}
+	k.Sessions(o.Session)
 	if k.most <= 0 {
 		k.most = 16
 	}
@@ -92,6 +93,9 @@ func New(o Options) *Keeper {
 	k.limits = newLimits(o.Addresses)
 	return k
 }
+
+// Sessions sets how long sessions last that are made from now on.
+func (k *Keeper) Sessions(last time.Duration) { k.session.Store(int64(last)) }
 
 // book is a Book as it is looked things up in. It is frozen, but for its cache.
 type book struct {

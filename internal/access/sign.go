@@ -130,14 +130,12 @@ func (k *Keeper) NewSession(g Grant) (value string, until time.Time, err error) 
 	if b == nil || g.Kind == Link || g.Kind == Anonymous || !k.Still(g) {
 		return "", time.Time{}, ErrForbidden
 	}
-	until = k.now().Add(k.session).Truncate(time.Second)
-	if a := b.of(g.maker, g.Name); !a.isEndless() && a.Until.Before(until) {
-		until = a.Until
+	until = k.now().Add(time.Duration(k.session.Load())).Truncate(time.Second)
+	if a := b.of(g.maker, g.Name); a != nil && !a.Until.IsZero() && a.Until.Before(until) {
+		until = a.Until.Truncate(time.Second)
 	}
 	return b.sign(forSession, "", g.maker, g.Name, g.proof, until), until, nil
 }
-
-func (a *account) isEndless() bool { return a == nil || a.Until.IsZero() }
 
 // Session lets in who has signed in before.
 func (k *Keeper) Session(from netip.Addr, value string) (Grant, error) {

@@ -101,7 +101,7 @@ func TestStreamListen(t *testing.T) {
 	}
 	_, err = flags(func(f *Flags) { f.StreamListen = "0.0.0.0:81" }).Config()
 	if err == nil || !strings.HasPrefix(err.Error(), "--webserver-stream-listen 0.0.0.0:81: anybody who reaches") ||
-		!strings.Contains(err.Error(), "try: --webserver-stream-listen 127.0.0.1:81 behind") {
+		!strings.Contains(err.Error(), "try: camgw setup") || !strings.Contains(err.Error(), "or --insecure-no-auth") {
 		t.Errorf("%v", err)
 	}
 }
