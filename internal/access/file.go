@@ -101,14 +101,11 @@ func writeError(path string, err error) error {
 // Group is the group of the service, which may read what root writes for it.
 const Group = "camgw"
 
-// UpdateFile replaces a file of secrets by what change makes of its content, as a whole or not at all, and for one caller at a time.
-// Owner, group and mode stay. One that is new is its owner's alone; root's may be read by [Group] too, if there is such a group. Its
-// directory is made if it is missing. change gets nil when there is no file yet; its own errors are returned as they are, all others are a *FileError.
+// UpdateFile replaces a file of secrets by what change makes of its content, for one caller at a time; change gets nil when there is
+// no file yet, and its own errors are returned as they are. A new file is its owner's alone, its directory is made if it is missing,
+// and in all else this is [ReplaceFile].
 func UpdateFile(path string, change func(old []byte) ([]byte, error)) error {
-	// A link to it is to stay one.
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
+	path = target(path)
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return writeError(dir, err)
@@ -120,36 +117,52 @@ func UpdateFile(path string, change func(old []byte) ([]byte, error)) error {
 	defer unlock()
 
 	old, err := ReadFile(path)
-	mode, uid, gid := fs.FileMode(0o600), -1, -1
-	switch {
-	case err == nil:
-		st, err := os.Stat(path)
-		if err != nil {
-			return writeError(path, err)
-		}
-		mode = st.Mode().Perm()
-		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-			uid, gid = int(sys.Uid), int(sys.Gid)
-		}
-	case !errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
+		old, err = nil, nil
+	}
+	if err != nil {
 		return err
-	default:
-		if old = nil; os.Geteuid() == 0 {
-			if g, err := user.LookupGroup(Group); err == nil {
-				if n, err := strconv.Atoi(g.Gid); err == nil {
-					mode, uid, gid = 0o640, 0, n
-				}
-			}
-		}
 	}
 	content, err := change(old)
 	if err != nil {
 		return err
 	}
+	return ReplaceFile(path, content, 0o600)
+}
+
+// ReplaceFile replaces a file, as a whole or not at all. Owner, group and mode stay. One that is new has this mode; but root's may be
+// read by [Group] too, if there is such a group. The error is a *FileError.
+func ReplaceFile(path string, content []byte, mode fs.FileMode) error {
+	path = target(path)
+	uid, gid := -1, -1
+	st, err := os.Stat(path)
+	switch {
+	case err == nil:
+		mode = st.Mode().Perm()
+		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+			uid, gid = int(sys.Uid), int(sys.Gid)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return writeError(path, err)
+	case os.Geteuid() == 0:
+		if g, err := user.LookupGroup(Group); err == nil {
+			if n, err := strconv.Atoi(g.Gid); err == nil {
+				mode, uid, gid = mode|0o040, 0, n
+			}
+		}
+	}
 	if err := replace(path, content, mode, uid, gid); err != nil {
 		return writeError(path, err)
 	}
 	return nil
+}
+
+// target is the file behind a link, which is to stay one.
+func target(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }
 
 // lock keeps out others who change files of this directory. It holds the directory itself, so that nothing stays behind.
