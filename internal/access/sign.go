@@ -39,7 +39,7 @@ func (k *Keeper) Token(from netip.Addr, token string) (Grant, error) {
 // forged is the error for a token, session or link that never was one.
 func (k *Keeper) forged(from netip.Addr, r Reason) error {
 	now := k.now()
-	try, wait, first := k.limits.forgeries.begin(from, now, forgeBurst)
+	try, wait, first := k.limits.forgeries.begin(from, now)
 	if wait > 0 {
 		k.stats.failed(LimitedAddress)
 		if first {
@@ -117,7 +117,7 @@ func (b *book) verify(purpose, camera, value string) (s signed, ok bool) {
 // behind finds the account that a signed value was made for, unless its time has come or it was revoked.
 func (b *book) behind(s signed, now time.Time) *account {
 	a := b.of(s.kind, s.name)
-	if a == nil || a.proof != s.proof || a.ended(now) || !now.Before(s.until) {
+	if a == nil || !a.proof.is(s.proof) || a.ended(now) || !now.Before(s.until) {
 		return nil
 	}
 	return a
