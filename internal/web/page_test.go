@@ -11,7 +11,7 @@ import (
 )
 
 func TestPage(t *testing.T) {
-	s := New(Options{Cameras: []Camera{{ID: "a", Hub: fanout.NewHub(Envelope), Status: func() Status { return Status{} }}}})
+	s := New(Options{Perimeter: testPerimeter, Cameras: []Camera{{ID: "a", Hub: fanout.NewHub(Envelope), Status: func() Status { return Status{} }}}})
 	ask := func(target, tag string) *httptest.ResponseRecorder {
 		rec := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", target, nil)
