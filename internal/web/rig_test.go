@@ -37,7 +37,7 @@ type rig struct {
 }
 
 // testPerimeter has the names that tests call the server by.
-var testPerimeter = Perimeter{Hosts: []string{"gateway", "example.com"}}
+var testPerimeter = Perimeter{Hosts: []string{"gateway", "example.com", "a", "x"}}
 
 // testCamera is a camera that publishes when the test says so.
 type testCamera struct {
