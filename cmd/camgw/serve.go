@@ -89,6 +89,12 @@ func httpFlags(cmd *cobra.Command, f *config.Flags) {
 	cmd.Flags().StringVar(&f.AllBuffer, "all-buffer", config.DefaultAllBuffer, "how many bytes may wait for a viewer of all")
 	cmd.Flags().BoolVar(&f.AllowGetControl, "allow-get-control", false, "let /control change settings by GET, as old programs do and any web page can")
 	cmd.Flags().BoolVar(&f.InsecureNoAuth, "insecure-no-auth", false, "allow addresses that others reach, although nobody is asked for a password")
+	usersFlag(cmd, f)
+	cmd.Flags().DurationVar(&f.Session, "session", config.DefaultSession, "how long the page stays signed in")
+}
+
+func usersFlag(cmd *cobra.Command, f *config.Flags) {
+	cmd.Flags().StringVar(&f.Users, "users", "", "file that says who may do what; default "+config.DefaultUsers+" if it exists; none: nobody is asked who he is")
 }
 
 // serve runs the daemon with a configuration from a file; path "" is none.

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -163,6 +164,8 @@ func (a Account) Check(kind Kind) *Mistake {
 
 // proof stands for the secret an account has at the moment, without telling it.
 type proof [16]byte
+
+func (p proof) is(o proof) bool { return subtle.ConstantTimeCompare(p[:], o[:]) == 1 }
 
 // keyed is an HMAC-SHA-256 over parts whose borders cannot be moved.
 func keyed(key []byte, purpose string, parts ...[]byte) [sha256.Size]byte {

@@ -53,12 +53,14 @@ const (
 type Keeper struct {
 	log     *slog.Logger
 	now     func() time.Time
-	session time.Duration
+	session atomic.Int64 // time.Duration
 	stats   counters
 
 	own    []byte // of this process alone: for the cache, and in place of a book without a key
 	limits limits
 	turn   chan struct{} // who holds its one place may compute a bcrypt
+
+	compare func(hash, password []byte) error // bcrypt; tests have a faster one
 
 	book atomic.Pointer[book] // nil: nobody is asked who he is
 
@@ -71,7 +73,7 @@ type Keeper struct {
 // New returns a Keeper that asks nobody who he is, until Replace.
 func New(o Options) *Keeper {
 	k := &Keeper{
-		log: o.Logger, now: o.Now, session: o.Session, own: NewKey(), turn: make(chan struct{}, 1),
+		log: o.Logger, now: o.Now, own: NewKey(), turn: make(chan struct{}, 1), compare: bcrypt.CompareHashAndPassword,
 		flights: make(map[flightKey]*flight), most: o.Waiting,
 	}
 	if k.log == nil {
@@ -80,9 +82,10 @@ func New(o Options) *Keeper {
 	if k.now == nil {
 		k.now = time.Now
 	}
-	if k.session <= 0 {
-		k.session = DefaultSession
+	if o.Session <= 0 {
+		o.Session = DefaultSession
 	}
+	k.Sessions(o.Session)
 	if k.most <= 0 {
 		k.most = 16
 	}
@@ -92,6 +95,9 @@ func New(o Options) *Keeper {
 	k.limits = newLimits(o.Addresses)
 	return k
 }
+
+// Sessions sets how long sessions last that are made from now on.
+func (k *Keeper) Sessions(last time.Duration) { k.session.Store(int64(last)) }
 
 // book is a Book as it is looked things up in. It is frozen, but for its cache.
 type book struct {
@@ -188,7 +194,7 @@ func (k *Keeper) Still(g Grant) bool {
 		return b == nil && g.Role == Admin && g.Cameras == nil
 	}
 	a := b.of(g.maker, g.Name)
-	if a == nil || a.proof != g.proof || a.ended(now) || ended(g.Until, now) {
+	if a == nil || !a.proof.is(g.proof) || a.ended(now) || ended(g.Until, now) {
 		return false
 	}
 	if g.Kind == Link {

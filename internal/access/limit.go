@@ -15,9 +15,6 @@ const (
 
 	forgeBurst = 60 // tokens, sessions and links: nobody guesses 256 bits, so this is for those who only make noise
 	forgeEvery = time.Second
-
-	// maxPending is how many different passwords of one address may be waiting to be checked.
-	maxPending = 4
 )
 
 // limits remembers who has been wrong how often.
@@ -85,18 +82,14 @@ type attempt struct {
 
 // begin reserves room for a failure; wait > 0 says there is none, and when there may be. first says that the last one was not
 // refused: what is logged, is logged then.
-func (t *table) begin(from netip.Addr, now time.Time, pending int) (a attempt, wait time.Duration, first bool) {
+func (t *table) begin(from netip.Addr, now time.Time) (a attempt, wait time.Duration, first bool) {
 	p := network(from)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	b := t.find(p, now)
-	left := b.rate.TokensAt(now) - float64(b.pending)
-	switch {
-	case b.pending >= pending:
-		return attempt{}, time.Second, false
-	case left < 1:
+	if left := b.rate.TokensAt(now) - float64(b.pending); left < 1 {
 		first, b.refused = !b.refused, true
-		return attempt{}, max(time.Second, time.Duration((1-left)*float64(t.every))), first
+		return attempt{}, (time.Duration((1-left)*float64(t.every)) + time.Second).Truncate(time.Second), first // whole seconds, rounded up
 	}
 	b.refused = false
 	b.pending++

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/crypto/bcrypt"
 )
 
 // Password lets a user in. A name that nobody has takes as long as a wrong password. It may wait for others' passwords to be
@@ -88,7 +86,7 @@ func (k *Keeper) password(ctx context.Context, b *book, from netip.Addr, user, p
 
 // check finds out whether a password is right: err is of the limits, or ctx's.
 func (k *Keeper) check(ctx context.Context, b *book, from netip.Addr, a *account, key cacheKey, user, password string) (good bool, err error) {
-	try, wait, first := k.limits.guesses.begin(from, k.now(), maxPending)
+	try, wait, first := k.limits.guesses.begin(from, k.now())
 	if wait > 0 {
 		k.stats.failed(LimitedAddress)
 		if first {
@@ -96,8 +94,9 @@ func (k *Keeper) check(ctx context.Context, b *book, from netip.Addr, a *account
 		}
 		return false, &Limited{wait}
 	}
-	wrong := false
-	defer func() { try.end(wrong, k.now()) }()
+	// Whatever does not end well counts as wrong, also when it was too busy to find out or nobody waited for it: that the answer was
+	// not yes at once already tells that it is none of the passwords that are remembered.
+	defer func() { try.end(!good, k.now()) }()
 	if a != nil && b.cache.has(key) {
 		k.stats.hits.Add(1)
 		return true, nil
@@ -111,11 +110,10 @@ func (k *Keeper) check(ctx context.Context, b *book, from netip.Addr, a *account
 		return true, nil
 	}
 	k.stats.checks.Add(1)
-	if good = b.matches(k.own, a, user, password); good {
+	if b.matches(k, a, user, password) {
 		b.cache.put(key)
 		return true, nil
 	}
-	wrong = true
 	k.stats.failed(WrongPassword)
 	name := "unknown" // what was typed there may be a password
 	if a != nil {
@@ -126,7 +124,7 @@ func (k *Keeper) check(ctx context.Context, b *book, from netip.Addr, a *account
 }
 
 // matches computes one bcrypt, whatever it is given.
-func (b *book) matches(own []byte, a *account, user, password string) bool {
+func (b *book) matches(k *Keeper, a *account, user, password string) bool {
 	// bcrypt looks at 72 bytes, repeats what is shorter with a zero byte between, and knows no empty password.
 	sane := password != "" && len(password) <= MaxPassword && strings.IndexByte(password, 0) < 0
 	if !sane {
@@ -137,10 +135,10 @@ func (b *book) matches(own []byte, a *account, user, password string) bool {
 		hash = a.Secret
 	} else {
 		// A name that nobody has costs what one of the users costs, and always the same one's.
-		sum := keyed(own, "camgw stranger 1", []byte(user))
+		sum := keyed(k.own, "camgw stranger 1", []byte(user))
 		hash = strangers[b.costs[binary.BigEndian.Uint32(sum[:])%uint32(len(b.costs))]]
 	}
-	return bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil && a != nil && sane
+	return k.compare([]byte(hash), []byte(password)) == nil && a != nil && sane
 }
 
 // strangers are hashes by their cost, of passwords that nobody knows: bcrypt runs before it looks at the last 31 characters.

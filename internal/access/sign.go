@@ -39,7 +39,7 @@ func (k *Keeper) Token(from netip.Addr, token string) (Grant, error) {
 // forged is the error for a token, session or link that never was one.
 func (k *Keeper) forged(from netip.Addr, r Reason) error {
 	now := k.now()
-	try, wait, first := k.limits.forgeries.begin(from, now, forgeBurst)
+	try, wait, first := k.limits.forgeries.begin(from, now)
 	if wait > 0 {
 		k.stats.failed(LimitedAddress)
 		if first {
@@ -117,7 +117,7 @@ func (b *book) verify(purpose, camera, value string) (s signed, ok bool) {
 // behind finds the account that a signed value was made for, unless its time has come or it was revoked.
 func (b *book) behind(s signed, now time.Time) *account {
 	a := b.of(s.kind, s.name)
-	if a == nil || a.proof != s.proof || a.ended(now) || !now.Before(s.until) {
+	if a == nil || !a.proof.is(s.proof) || a.ended(now) || !now.Before(s.until) {
 		return nil
 	}
 	return a
@@ -130,14 +130,12 @@ func (k *Keeper) NewSession(g Grant) (value string, until time.Time, err error) 
 	if b == nil || g.Kind == Link || g.Kind == Anonymous || !k.Still(g) {
 		return "", time.Time{}, ErrForbidden
 	}
-	until = k.now().Add(k.session).Truncate(time.Second)
-	if a := b.of(g.maker, g.Name); !a.isEndless() && a.Until.Before(until) {
-		until = a.Until
+	until = k.now().Add(time.Duration(k.session.Load())).Truncate(time.Second)
+	if a := b.of(g.maker, g.Name); a != nil && !a.Until.IsZero() && a.Until.Before(until) {
+		until = a.Until.Truncate(time.Second)
 	}
 	return b.sign(forSession, "", g.maker, g.Name, g.proof, until), until, nil
 }
-
-func (a *account) isEndless() bool { return a == nil || a.Until.IsZero() }
 
 // Session lets in who has signed in before.
 func (k *Keeper) Session(from netip.Addr, value string) (Grant, error) {

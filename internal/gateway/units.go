@@ -18,6 +18,7 @@ import (
 type plan struct {
 	parts  []part
 	limits web.Limits
+	people people
 }
 
 // part is one camera's share of it.
@@ -41,8 +42,12 @@ func prepare(cfg config.Config, log *slog.Logger) (plan, error) {
 	if err := checkHook(cfg.RecoveryHook); err != nil {
 		return plan{}, err
 	}
+	who, err := readPeople(cfg.Users)
+	if err != nil {
+		return plan{}, err
+	}
 	d := cfg.Delivery
-	p := plan{limits: web.Limits{
+	p := plan{people: who, limits: web.Limits{
 		MaxViewers: cfg.MaxViewers, MaxViewersPerCamera: d.MaxViewersPerCamera, MaxViewersPerAddress: d.MaxViewersPerAddress,
 		Mode: mode, MaxFPS: d.MaxFPS, LockstepTimeout: d.LockstepTimeout, AllPatience: d.AllPatience, AllBuffer: d.AllBuffer,
 	}}

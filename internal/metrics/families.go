@@ -59,6 +59,17 @@ var (
 	configSuccessful = gauge("config_last_reload_successful", "1 if the configuration could be loaded the last time; 0 while an older one stays in effect.")
 	configLoaded     = gauge("config_last_reload_success_timestamp_seconds", "When the configuration in effect was loaded, Unix time.")
 
+	authRequired    = gauge("auth_required", "1 if whoever comes has to say who he is; 0 if there is no file of users.")
+	authSuccesses   = counter("auth_successes_total", "Times somebody was let in, by what he showed.", "method")
+	authFailures    = counter("auth_failures_total", "Times somebody was not let in, although he showed something.", "reason")
+	authCacheHits   = counter("auth_cache_hits_total", "Passwords that were known to be right.")
+	authChecks      = counter("auth_password_checks_total", "Passwords for which bcrypt was computed.")
+	authWaiting     = gauge("auth_passwords_waiting", "Passwords that wait to be checked; one is at a time.")
+	authRemembered  = gauge("auth_addresses_remembered", "Addresses whose wrong passwords and tokens are remembered.")
+	accounts        = gauge("auth_accounts", "Users and tokens that there are.", "kind")
+	usersSuccessful = gauge("auth_users_last_reload_successful", "1 if the file of users could be read the last time; 0 while an older one stays in effect.")
+	usersLoaded     = gauge("auth_users_last_reload_success_timestamp_seconds", "When the users in effect were read, Unix time.")
+
 	cameraInfo  = gauge("camera_info", "What a camera is; always 1.", "camera", "port", "protocol", "firmware", "board", "sensor")
 	cameraUp    = gauge("camera_up", "1 while a camera is linked and gives pictures when asked.", "camera")
 	cameraState = gauge("camera_state", "1 for the state a camera is in.", "camera", "state")
