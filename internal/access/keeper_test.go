@@ -279,6 +279,10 @@ func TestEnds(t *testing.T) {
 		if err != nil || !until.Equal(time.Now().Add(time.Hour).Truncate(time.Second)) {
 			t.Errorf("%v, %v", until, err)
 		}
+		r.with(func(b *Book) { b.Users[1].Until = end })
+		if l, err := r.Link(home, "door", r.link(t, r.in(t, "oli"), "door")); err != nil || !l.Until.Equal(end) {
+			t.Errorf("a link that outlives its maker: %+v, %v", l, err)
+		}
 		session, err := r.Session(home, long)
 		if err != nil || !session.Until.Equal(until) {
 			t.Errorf("%+v, %v", session, err)
