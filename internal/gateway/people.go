@@ -69,6 +69,7 @@ func (g *gateway) meet(p people) {
 	g.people = p
 	if fresh {
 		g.keeper.Replace(p.book)
+		g.server.Recheck()
 		g.log.Info("users read", "file", p.path, "users", len(p.book.Users), "tokens", len(p.book.Tokens))
 	}
 	if len(p.book.Users)+len(p.book.Tokens) == 0 {

@@ -61,7 +61,7 @@ func (s *Server) identify(rt *route, r *http.Request, from netip.Addr) (access.G
 			}
 			return keeper.Password(r.Context(), from, user, password)
 		case strings.EqualFold(scheme, "Bearer"):
-			return keeper.Token(from, strings.TrimSpace(rest))
+			return keeper.Token(from, strings.TrimLeft(rest, " "))
 		}
 		return access.Grant{}, access.ErrUnknown
 	}
