@@ -50,6 +50,8 @@ type Flags struct {
 	Sets            []string // KEY=VALUE or NAME:KEY=VALUE
 	AllowGetControl bool
 
+	Hosts, CORSOrigins, FrameAncestors, TrustedProxies []string
+
 	MaxViewersPerCamera, MaxViewersPerAddress int // 0: no bound of their own
 
 	Mode            string        // of viewers that do not ask for one; empty: DefaultMode
@@ -89,6 +91,7 @@ type Config struct {
 	Session time.Duration // how long the page stays signed in
 
 	RecoveryHook Hook
+	Browsing     Browsing
 
 	Delivery        Delivery
 	AllowGetControl bool // /control changes settings by GET too
@@ -231,6 +234,8 @@ func (f *Flags) check() (Config, error) {
 	delivery, err := f.delivery()
 	c.Delivery, errs = delivery, append(errs, err)
 	c.RecoveryHook, err = f.hook()
+	errs = append(errs, err)
+	c.Browsing, err = f.browsing()
 	errs = append(errs, err)
 	errs = append(errs, f.cameras(&c))
 	errs = append(errs, f.distribute(c.Cameras))

@@ -257,6 +257,10 @@ listen = "127.0.0.1:9000"           # camgw.toml:3
 webserver_stream_listen = "[::1]:81" # camgw.toml:4
 allow_get_control = true            # camgw.toml:5
 insecure_no_auth = true             # camgw.toml:6
+hosts = []                          # default
+cors_origins = []                   # default
+frame_ancestors = []                # default
+trusted_proxies = []                # default
 
 [auth]
 users = "users.toml"                # camgw.toml:33

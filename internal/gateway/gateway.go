@@ -105,7 +105,7 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 	server = web.New(web.Options{
 		Cameras: views(g.units), Logger: o.Logger, Metrics: metrics.NewHandler(registry),
 		Version: o.Version, AllowGetControl: cfg.AllowGetControl, Limits: p.limits,
-		Access: g.keeper,
+		Perimeter: p.perimeter, Access: g.keeper,
 	})
 	g.server = server
 	g.meet(p.people)

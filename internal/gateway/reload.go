@@ -55,6 +55,7 @@ func (g *gateway) reload(o Options) error {
 	// From here on nothing can fail.
 	g.exchange(p)
 	g.server.Limit(p.limits)
+	g.server.SetPerimeter(p.perimeter)
 	g.keeper.Sessions(next.Session)
 	g.met.done(nil, time.Now())
 	g.meet(p.people)

@@ -248,6 +248,7 @@ func collectWeb(ch chan<- prometheus.Metric, s web.Stats) {
 	}
 	listeners.set(ch, float64(s.Listeners))
 	listenersEver.set(ch, float64(s.Listened))
+	clientRevocations.set(ch, float64(s.Revocations))
 	for i, n := range s.Rejections {
 		clientRejections.set(ch, float64(n), web.Rejection(i).String())
 	}

@@ -92,6 +92,9 @@ func (p *perimeter) answersTo(host string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
+	if strings.ContainsAny(host, "[]") {
+		return false // the brackets are for addresses
+	}
 	return name == "localhost" || slices.Contains(p.Hosts, name)
 }
 
@@ -183,7 +186,7 @@ func (p *perimeter) keepOut(rt *route, r *http.Request) (detail string) {
 	}
 	from := p.relation(r)
 	if rt.socket {
-		if from > own {
+		if from > own || from == program && ambient(r) {
 			return notBound
 		}
 		return ""
@@ -211,8 +214,9 @@ func changing(rt *route, method string) bool {
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 		return true
 	case http.MethodGet:
+		_, get := rt.roles[http.MethodGet]
 		_, post := rt.roles[http.MethodPost]
-		return post && rt.reach == toCamera
+		return get && post && rt.reach == toCamera
 	}
 	return false
 }
@@ -226,14 +230,20 @@ func (p *perimeter) keepChanging(from relation, r *http.Request) (detail string)
 	if from == own {
 		return ""
 	}
-	// Neither Origin nor Sec-Fetch-Site. A browser sends one of them with every method but GET, and its cookie proves no wish.
-	if _, err := r.Cookie(sessionCookie); err == nil && r.Header.Get("Authorization") == "" {
+	// Neither Origin nor Sec-Fetch-Site. A browser sends one of them with every method but GET.
+	if ambient(r) {
 		return notOurs
 	}
 	if u, err := url.Parse(r.Header.Get("Referer")); err != nil || u.Host != "" && !strings.EqualFold(u.Host, r.Host) {
 		return notOurs
 	}
 	return ""
+}
+
+// ambient tells whether a request has nothing but a browser's cookie, which comes along by itself and proves no wish.
+func ambient(r *http.Request) bool {
+	_, err := r.Cookie(sessionCookie)
+	return err == nil && r.Header.Get("Authorization") == ""
 }
 
 // preflight answers a listed origin's question whether it may ask. Browsers send no credentials with it.
