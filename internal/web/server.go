@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/camgw/camgw/internal/access"
 	"github.com/camgw/camgw/internal/fanout"
 )
 
@@ -36,7 +37,10 @@ type Options struct {
 
 	AllowGetControl bool // /control changes settings by GET too
 
-	Limits // at the beginning; see [Server.Limit]
+	Limits    // at the beginning; see [Server.Limit]
+	Perimeter // likewise; see [Server.SetPerimeter]
+
+	Access *access.Keeper // who may do what; nil: nobody is asked, and everybody is an administrator
 
 	SendBuffer int // bytes that the kernel may hold for a viewer, its own overhead included; 0: 512 KiB
 
@@ -62,14 +66,14 @@ type Limits struct {
 type Server struct {
 	options Options
 	log     *slog.Logger
-	routes  map[string][]string // methods by pattern
+	routes  map[string]*route // by pattern
 	handler http.Handler
-
-	crossOrigin *http.CrossOriginProtection // of everything that changes state
 
 	// Anybody, atomically.
 	roster      atomic.Pointer[[]*camera] // never nil; the slice is never written
 	limits      atomic.Pointer[Limits]    // never nil; never written
+	perimeter   atomic.Pointer[perimeter] // never nil; never written
+	revocations atomic.Uint64             // streams, WebSockets and streams of events ended because their grant no longer held
 	removals    atomic.Uint64             // streams ended because their camera was removed
 	connections atomic.Int64
 	serving     atomic.Int32 // listeners being served and not ending
@@ -89,6 +93,7 @@ type Server struct {
 	seats     seats         // has its own lock
 	news      news          // has its own lock
 	observer  observer      // has its own lock
+	roll      roll          // has its own lock
 }
 
 // camera is a Camera with what web keeps for it.
@@ -109,17 +114,17 @@ func New(o Options) *Server {
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
 	o.RepeatAfter = cmp.Or(o.RepeatAfter, 800*time.Millisecond)
 	o.StaleAfter = cmp.Or(o.StaleAfter, 800*time.Millisecond)
-	s := &Server{options: o, log: o.Logger, routes: make(map[string][]string), crossOrigin: http.NewCrossOriginProtection()}
-	s.crossOrigin.SetDenyHandler(http.HandlerFunc(s.denyCrossOrigin))
+	s := &Server{options: o, log: o.Logger, routes: make(map[string]*route)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.places.byCamera, s.places.byHost = make(map[*camera]int), make(map[string]int)
 	s.Limit(o.Limits)
+	s.SetPerimeter(o.Perimeter)
 	s.roster.Store(new([]*camera))
 	s.SetCameras(o.Cameras)
 	s.news.look, s.news.wake = s.look, make(chan struct{}, 1)
-	s.handler = s.guard(s.crossOrigin.Handler(s.mux()))
+	s.handler = s.guard(s.near(s.mux()))
 	return s
 }
 
@@ -149,7 +154,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // ServeStreamOnly is [Server.Serve] with nothing but /stream, for programs that look for a stream at port 81, where Espressif's
 // CameraWebServer has it.
 func (s *Server) ServeStreamOnly(ctx context.Context, l net.Listener) error {
-	return s.serve(ctx, l, s.guard(s.crossOrigin.Handler(s.streamMux())))
+	return s.serve(ctx, l, s.guard(s.near(s.streamMux())))
 }
 
 func (s *Server) serve(ctx context.Context, l net.Listener, handler http.Handler) error {
@@ -240,7 +245,7 @@ func (s *Server) tune(conn net.Conn) error {
 	return errors.Join(err, failed)
 }
 
-// guard is around every handler: the headers every answer carries, a deadline for the answer, the request count, and a
+// guard is around every handler: a deadline for the answer, the request count, and a
 // net for panics.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -261,8 +266,6 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				s.durations.add(rec.route(), time.Since(begin))
 			}
 		}()
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Referrer-Policy", "no-referrer")
 		if r.ContentLength != 0 {
 			w.Header().Set("Connection", "close") // else net/http reads the body before it answers
 		}
