@@ -99,13 +99,8 @@ firmware-size: need-test ## text, data, bss and deepest stack of the firmware's 
 	$(MAKE) -C firmware size
 
 .PHONY: fuzz
-fuzz: need-test ## fuzz every target for FUZZTIME each
-	$(MAKE) -C firmware fuzz FUZZ_SECONDS=$(FUZZTIME:s=)
-	@for pkg in $$($(GO) list ./...); do \
-		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$pkg || exit 1; \
-		done; \
-	done
+fuzz: need-test ## fuzz every target for FUZZTIME of CPU time each; TARGETS="c.wire internal/tape.FuzzPlayer"
+	tools/fuzz.sh $(FUZZTIME:s=) $(TARGETS)
 
 .PHONY: bench
 bench: ## Go benchmarks of decode, publish and write
