@@ -102,6 +102,13 @@ firmware-size: need-test ## text, data, bss and deepest stack of the firmware's 
 fuzz: need-test ## fuzz every target for FUZZTIME of CPU time each; TARGETS="c.wire internal/tape.FuzzPlayer"
 	tools/fuzz.sh $(FUZZTIME:s=) $(TARGETS)
 
+DAMAGE_FLAGS ?= -frames 10000000 -c-frames 1000000 -page docs/robustness.md
+
+.PHONY: damage
+damage: need-test ## what gets through a line that damages every frame, into docs/robustness.md: 10 million frames in Go, 1 million in C
+	$(MAKE) -s -C firmware damage
+	$(GO) run ./internal/bench/damage $(DAMAGE_FLAGS)
+
 .PHONY: bench
 bench: ## Go benchmarks of decode, publish and write
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/camlink ./internal/fanout ./internal/web ./internal/camera

@@ -43,6 +43,7 @@ var rules = map[string]struct {
 	"internal/systemd":            {never: []string{"net/http", "github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/serialport/ptytest": {},
 	"internal/bench":              {ours: []string{"internal/camlink"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
+	"internal/bench/damage":       {ours: []string{"internal/bench", "internal/camlink"}, std: true},
 	"internal/bench/fanout":       {ours: []string{"internal/bench"}, std: true},
 	"internal/bench/ingest":       {ours: []string{"internal/bench"}, std: true},
 }

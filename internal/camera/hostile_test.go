@@ -87,7 +87,7 @@ func newHostile(t testing.TB, p *program) *hostile {
 }
 
 // hostileTime is how long a program may last.
-const hostileTime = 10 * time.Second
+const hostileTime = 5 * time.Second
 
 var errPort = errors.New("the port failed")
 
@@ -110,7 +110,7 @@ func (h *hostile) Read(b []byte) (int, error) {
 			}
 			n = copy(b, h.out[:n])
 			h.out = h.out[n:]
-			time.Sleep(2*time.Millisecond + time.Duration(n)*10*time.Microsecond) // the line has a rate, or two that answer each other would stop the clock
+			time.Sleep(4*time.Millisecond + time.Duration(n)*10*time.Microsecond) // the line has a rate, or two that answer each other would stop the clock
 			return n, nil
 		case len(h.program.b) == 0:
 			h.hangUp = true
