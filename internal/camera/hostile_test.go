@@ -54,7 +54,8 @@ var tiny = []byte{
 type hostile struct {
 	t       testing.TB
 	program *program
-	ends    time.Time // of its time; a program must not last for ever
+	ends    time.Time     // of its time; a program must not last for ever
+	feed    func() []byte // instead of a program; nil ends it
 	move    func(h *hostile, op byte)
 	look    func() // before each read
 
@@ -112,6 +113,13 @@ func (h *hostile) Read(b []byte) (int, error) {
 			h.out = h.out[n:]
 			time.Sleep(4*time.Millisecond + time.Duration(n)*10*time.Microsecond) // the line has a rate, or two that answer each other would stop the clock
 			return n, nil
+		case h.feed != nil:
+			if h.out = h.feed(); h.out == nil {
+				h.hangUp = true
+			} else if len(h.out) == 0 {
+				time.Sleep(h.timeout)
+				return 0, os.ErrDeadlineExceeded
+			}
 		case len(h.program.b) == 0:
 			h.hangUp = true
 		default:

@@ -108,15 +108,28 @@ func FuzzSession(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		synctest.Test(t, func(t *testing.T) { undergo(t, data) })
+		synctest.Test(t, func(t *testing.T) {
+			p := &program{data}
+			kind := p.byte()
+			begun := time.Now()
+			undergo(t, kind&2 != 0, func(o *ordeal) *hostile {
+				if len(p.b) == 0 || time.Since(begun) >= hostileTime {
+					return nil
+				}
+				h := newHostile(t, p)
+				h.rateful = kind&1 != 0
+				h.ends = begun.Add(hostileTime)
+				return h
+			})
+		})
 	})
 }
 
-func undergo(t *testing.T, data []byte) {
+// undergo runs a camera on one hostile device after the other until there are no more, and then on a good one, which has two pictures
+// to get through.
+func undergo(t *testing.T, usb bool, hostiles func(*ordeal) *hostile) *ordeal {
 	o := &ordeal{t: t, hub: fanout.NewHub(nil), begun: time.Now()}
 	ctx, cancel := context.WithCancel(t.Context())
-	p := &program{data}
-	kind := p.byte()
 	var good *simcam.Device
 	var since time.Time
 	pictures := 0
@@ -124,10 +137,7 @@ func undergo(t *testing.T, data []byte) {
 		ID: "test", Port: "sim:", Hub: o.hub, Logger: slog.New(&o.log),
 		Settings: []camera.Setting{{Key: camlink.KeyBrightness, Value: 1}},
 		Open: func(ctx context.Context) (camera.Port, error) {
-			if len(p.b) > 0 && time.Since(o.begun) < hostileTime {
-				h := newHostile(t, p)
-				h.rateful = kind&1 != 0
-				h.ends = o.begun.Add(hostileTime)
+			if h := hostiles(o); h != nil {
 				h.move = o.moves
 				h.look = func() {
 					o.check()
@@ -139,7 +149,7 @@ func undergo(t *testing.T, data []byte) {
 				return h, nil
 			}
 			if good == nil {
-				good = simcam.New(simcam.Options{USB: kind&2 != 0, Seed: 1, Frames: [][]byte{tiny}})
+				good = simcam.New(simcam.Options{USB: usb, Seed: 1, Frames: [][]byte{tiny}})
 				since = time.Now()
 				time.AfterFunc(20*time.Second, cancel)
 				if o.viewer == nil {
@@ -173,6 +183,7 @@ func undergo(t *testing.T, data []byte) {
 	if n := o.hub.Stats().Published; n != o.cam.Stats().Published {
 		t.Fatalf("the hub has %d frames, the camera published %d", n, o.cam.Stats().Published)
 	}
+	return o
 }
 
 // sessionSeeds are programs that get far, and the bytes of the golden vectors.
