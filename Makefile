@@ -108,13 +108,15 @@ firmware-size: need-test ## text, data, bss and deepest stack of the firmware's 
 	$(MAKE) -C firmware size
 
 .PHONY: fuzz
-fuzz: need-test ## fuzz every target for FUZZTIME each
-	$(MAKE) -C firmware fuzz FUZZ_SECONDS=$(FUZZTIME:s=)
-	@for pkg in $$($(GO) list ./...); do \
-		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$pkg || exit 1; \
-		done; \
-	done
+fuzz: need-test ## fuzz every target for FUZZTIME of CPU time each; TARGETS="c.wire internal/tape.FuzzPlayer"
+	tools/fuzz.sh $(FUZZTIME:s=) $(TARGETS)
+
+DAMAGE_FLAGS ?= -frames 10000000 -c-frames 1000000 -page docs/robustness.md
+
+.PHONY: damage
+damage: need-test ## what gets through a line that damages every frame, into docs/robustness.md: 10 million frames in Go, 1 million in C
+	$(MAKE) -s -C firmware damage
+	$(GO) run ./internal/bench/damage $(DAMAGE_FLAGS)
 
 .PHONY: bench
 bench: ## Go benchmarks of decode, publish and write

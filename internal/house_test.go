@@ -45,6 +45,7 @@ var rules = map[string]struct {
 	"internal/serialport/ptytest": {},
 	"internal/linkmodel":          {std: true}, // tests alone
 	"internal/bench":              {ours: []string{"internal/camlink"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
+	"internal/bench/damage":       {ours: []string{"internal/bench", "internal/camlink"}, std: true},
 	"internal/bench/fanout":       {ours: []string{"internal/bench"}, std: true},
 	"internal/bench/ingest":       {ours: []string{"internal/bench"}, std: true},
 }

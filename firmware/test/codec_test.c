@@ -66,7 +66,7 @@ static void empty_packet_has_no_payload_crc(void)
 static void packet_is_the_same_however_it_is_pulled(void)
 {
     static const uint8_t want[] = {0xFF, 0xA7, 0x11, 0x11, 0x09, 0,    0x08, 0,    0x05, 0,    0x0A, 0xD7,
-                                   0,    0,    0,    0,    0xFF, 0xD8, 0xFF, 0xD9, 0x12, 0x2A, 0x96, 0x54};
+                                   0,    0,    0,    0,    0xFF, 0xD8, 0xFF, 0xD9, 0xCA, 0x43, 0xA5, 0x50};
     static const uint8_t offset[4] = {0}, jpeg[] = {0xFF, 0xD8, 0xFF, 0xD9};
     struct camlink_header h = {.type = CAMLINK_FRAME_CHUNK, .flags = CAMLINK_LAST, .seq = 9, .ref = 5};
     for (size_t most = 1; most <= sizeof want; most++) {

@@ -1,6 +1,7 @@
 /*
  * Fuzzes the device. The input is a program for its world: bytes and requests from the host, time, pictures, and every
- * fault the platform's contract allows. A model that hears what the device reads says what it may do.
+ * fault the platform's contract allows. A model that hears what the device reads says what it may do. Whatever has
+ * happened, a good host that comes then gets a link and a picture.
  */
 #include "assembler.h"
 #include "camlink_device.h"
@@ -15,6 +16,9 @@ enum config_key { QUALITY = 2, QUALITY_MAX = 50, TARGET_FPS = 31 };
 
 enum world_limit { RX_MAX = 8192, MAX_FRAME = 20000, TOKEN = 0x0BADCAFE, HOST_TYPES = 0x40 };
 
+/* How long a good host may have to wait: for the longest lease there is, and then for a picture. */
+enum patience { STEP_MS = 10, WAIT_MS = 50, LEASE_MS = 65535 + 1000, PICTURE_MS = 3000 };
+
 struct world {
     struct camlink_device *device;
     struct camlink_platform platform;
@@ -28,11 +32,14 @@ struct world {
     uint32_t pictures; /* not given back */
     uint16_t seq;
     int32_t quality; /* the camera's, key 2 */
+    uint32_t baud;   /* as set; 0: never */
 
     /* The model: what the host said, as far as the device read it. */
     struct camlink_decoder heard;
     uint8_t heard_buf[CAMLINK_MAX_HOST_PACKET];
     uint64_t heard_us;
+    uint64_t rx_us; /* when it read bytes last */
+    bool silence_told;
     uint32_t lease_ms;
     bool credit;       /* there was credit at some time during this poll */
     uint32_t limit;    /* the highest of this poll */
@@ -46,6 +53,9 @@ struct world {
     struct camlink_decoder host;
     uint8_t host_buf[CAMLINK_MAX_PACKET];
     struct assembler assembler;
+    uint32_t frames; /* that came whole */
+    bool answered;   /* the HELLO_REQ with the ref asked */
+    uint16_t asked;
 };
 
 struct input {
@@ -125,7 +135,8 @@ static void put_picture(struct world *w, uint32_t len)
 
 static void host_frame(void *ctx, const struct assembled_frame *f)
 {
-    (void)ctx;
+    struct world *w = ctx;
+    w->frames++;
     REQUIRE(f->len > 0 && f->len <= MAX_FRAME);
     for (uint32_t i = 0; i < f->len; i++) {
         REQUIRE(f->data[i] == picture_byte(f->len, i));
@@ -182,6 +193,15 @@ static uint64_t now_us(void *ctx)
     return w->now_us;
 }
 
+/* A HELLO that answers nothing tells a host that believes itself linked that it is not. */
+static void take_sent(struct world *w, const struct camlink_packet *packet)
+{
+    assembler_take(&w->assembler, packet);
+    if (packet->type == CAMLINK_HELLO) {
+        w->answered = (packet->flags & CAMLINK_RESPONSE) != 0 && packet->ref == w->asked;
+    }
+}
+
 static void feed(struct camlink_decoder *d, const uint8_t *p, size_t n, struct world *w, bool from_host)
 {
     while (n > 0) {
@@ -198,10 +218,23 @@ static void feed(struct camlink_decoder *d, const uint8_t *p, size_t n, struct w
             if (from_host) {
                 hear(w, &packet);
             } else {
-                assembler_take(&w->assembler, &packet);
+                take_sent(w, &packet);
             }
         }
     }
+}
+
+static void take_heard(struct world *w)
+{
+    struct camlink_packet packet;
+    while (camlink_decode_next(&w->heard, &packet, NULL, NULL) == CAMLINK_EVENT_PACKET) {
+        hear(w, &packet);
+    }
+}
+
+static void forget_heard(struct world *w)
+{
+    w->heard.start = w->heard.end = w->heard.consumed = 0;
 }
 
 static int line_write(void *ctx, const uint8_t *p, size_t n)
@@ -209,6 +242,7 @@ static int line_write(void *ctx, const uint8_t *p, size_t n)
     struct world *w = ctx;
     REQUIRE(n > 0);
     if (w->gone) {
+        forget_heard(w);
         return -1;
     }
     n = n < w->tx_room ? n : w->tx_room;
@@ -223,6 +257,7 @@ static int line_read(void *ctx, uint8_t *p, size_t n)
     struct world *w = ctx;
     REQUIRE(n > 0);
     if (w->gone) {
+        forget_heard(w);
         return -1;
     }
     n = n < w->rx_len ? n : w->rx_len;
@@ -230,7 +265,15 @@ static int line_read(void *ctx, uint8_t *p, size_t n)
     memcpy(p, w->rx, n);
     w->rx_len -= n;
     memmove(w->rx, w->rx + n, w->rx_len);
-    feed(&w->heard, p, n, w, true);
+    if (n > 0) {
+        feed(&w->heard, p, n, w, true);
+        w->rx_us = w->now_us;
+        w->silence_told = false;
+    } else if (!w->silence_told && w->now_us >= w->rx_us + CAMLINK_SILENCE_MS * 1000u) {
+        camlink_decoder_silence(&w->heard);
+        take_heard(w);
+        w->silence_told = true;
+    }
     return (int)n;
 }
 
@@ -242,9 +285,14 @@ static bool line_drained(void *ctx)
 
 static bool line_set_baud(void *ctx, uint32_t baud, bool check_only)
 {
-    const struct world *w = ctx;
+    struct world *w = ctx;
     REQUIRE(baud != 0);
-    return !(check_only ? w->refuse_check : w->refuse_switch);
+    bool can = !(check_only ? w->refuse_check : w->refuse_switch);
+    if (can && !check_only) {
+        w->baud = baud;
+        forget_heard(w); /* what came at the old rate is nothing at the new one */
+    }
+    return can;
 }
 
 static void camera_sensor(void *ctx, bool awake)
@@ -423,7 +471,7 @@ static void move(struct world *w, struct input *in)
         camlink_device_line_reset(w->device);
         w->credit_after = false;
         w->lease_ms = 3000;
-        w->heard.start = w->heard.end = w->heard.consumed = 0;
+        forget_heard(w);
         break;
     case 7:
         camlink_device_log(w->device, next8(in) % 6, "tag", "a line of log that is long enough to fill the ring soon");
@@ -540,6 +588,66 @@ static void world_free(struct world *w)
     free(w);
 }
 
+/* ---- after all that, a good host on a good line */
+
+static bool at_base(const struct world *w)
+{
+    return w->baud == 0 || w->baud == CAMLINK_BASE_BAUD;
+}
+
+static void ask(struct world *w)
+{
+    static const uint8_t hello_req[12] = {1, 1};
+    send_packet(w, CAMLINK_HELLO_REQ, hello_req, sizeof hello_req);
+    w->asked = w->seq; /* as send_packet numbers them */
+}
+
+/* Credit for two frames, and the rate that the line carries: what paced an earlier host is not this one's wish. */
+static void want_pictures(struct world *w)
+{
+    uint8_t credit[8], pace[8] = {TARGET_FPS};
+    camlink_put32(credit, w->device->next_frame + 1);
+    camlink_put16(credit + 4, 0);
+    camlink_put16(credit + 6, 3000);
+    send_packet(w, CAMLINK_CREDIT, credit, sizeof credit);
+    send_packet(w, CAMLINK_CONFIG_SET, pace, sizeof pace);
+}
+
+static void recover(struct world *w)
+{
+    w->gone = w->undrained = w->refuse_check = w->refuse_switch = w->refuse_reset = w->refuse_quality = false;
+    w->rx_chunk = w->tx_chunk = w->tx_room = SIZE_MAX;
+    w->answered = false;
+    uint32_t before = w->frames, waited_ms = 0;
+    for (uint32_t ms = 0, step = STEP_MS; w->frames == before; ms += step) {
+        REQUIRE(ms < LEASE_MS + PICTURE_MS);
+        REQUIRE(waited_ms < PICTURE_MS);
+        /* A host that is not at the device's rate is not understood. */
+        if (at_base(w)) {
+            waited_ms += STEP_MS;
+            if (!w->answered && !one_way(w) && ms % 250 == 0) {
+                ask(w);
+            }
+            if (w->answered && !one_way(w) && ms % 500 == 0) {
+                want_pictures(w);
+            }
+        } else {
+            waited_ms = 0;
+        }
+        step = at_base(w) ? STEP_MS : WAIT_MS;
+        if (ms % 100 == 0) {
+            put_picture(w, 1000);
+        }
+        w->now_us += step * UINT64_C(1000);
+        poll(w);
+        camlink_decoder_silence(&w->host);
+        struct camlink_packet packet;
+        while (camlink_decode_next(&w->host, &packet, NULL, NULL) == CAMLINK_EVENT_PACKET) {
+            take_sent(w, &packet);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
@@ -548,6 +656,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         move(w, &in);
         poll(w);
     }
+    recover(w);
     world_free(w);
     return 0;
 }

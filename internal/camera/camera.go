@@ -116,9 +116,10 @@ func New(opts Options) *Camera {
 		MaxFrame: uint32(opts.MaxFrame),
 		Alloc: func(size int) []byte {
 			// The buffer of a rejected frame serves again: a device that begins
-			// frames and never ends them must not cost a megabyte each.
-			if len(c.buf.JPEG()) < size {
-				c.buf = fanout.NewBuffer(size)
+			// frames and never ends them must not cost a megabyte each. Nor may one whose
+			// frames are a byte longer each time: what is too small is at least doubled.
+			if have := len(c.buf.JPEG()); have < size {
+				c.buf = fanout.NewBuffer(max(size, min(2*have, opts.MaxFrame)))
 			}
 			return c.buf.JPEG()[:size:size]
 		},
@@ -127,6 +128,22 @@ func New(opts Options) *Camera {
 	c.share()
 	return c
 }
+
+// takeFrame makes a frame of the first size bytes of data, which lies in the buffer. A picture much smaller than the buffer, which was
+// made for a frame that was rejected, gets one of its own: it would hold on to all of it for as long as a viewer has the picture.
+func (c *Camera) takeFrame(data []byte, size int) *fanout.Frame {
+	b := c.buf
+	if len(b.JPEG()) > 2*size+minSpare {
+		b = fanout.NewBuffer(size)
+		copy(b.JPEG(), data[:size])
+	} else {
+		c.buf = fanout.Buffer{}
+	}
+	return fanout.NewFrame(b, size)
+}
+
+// minSpare is what a buffer may always be too large by: padding behind a picture, mostly.
+const minSpare = 4 << 10
 
 // SetHook puts another hook in place from the next step on; nil: none. One that runs goes on. Any goroutine may call it.
 func (c *Camera) SetHook(h Hook) {

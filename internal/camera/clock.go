@@ -17,6 +17,9 @@ type clockSample struct {
 // add takes one exchange: sent and received on the host's clock, the device's
 // times on its own.
 func (c *clock) add(sent, received, deviceRx, deviceTx time.Duration) {
+	if sent < 0 || sent > received || deviceRx < 0 || deviceTx < deviceRx {
+		return // no answer to anything that was asked
+	}
 	s := clockSample{
 		offset:    ((deviceRx - sent) + (deviceTx - received)) / 2,
 		roundTrip: (received - sent) - (deviceTx - deviceRx),

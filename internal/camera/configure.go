@@ -414,7 +414,7 @@ func (s *session) merge(cfg camlink.Config) {
 // shareConfig lets Config and Status see what is in effect.
 func (s *session) shareConfig() {
 	if q := s.item(camlink.KeyQuality); q.Flags&camlink.ConfigUnsupported == 0 {
-		s.state.Quality = int(q.Value)
+		s.state.Quality = toldQuality(q.Value)
 	}
 	s.state.Auto = nil
 	if rate := s.item(camlink.KeyTargetFPS); rate.Flags&camlink.ConfigUnsupported == 0 && rate.Value > 0 {
@@ -431,9 +431,17 @@ func (s *session) shareConfig() {
 	s.snapshot = s.state // at the same moment, so that the two never disagree
 }
 
+// toldQuality is a quality as a device tells it; -1 if it is none.
+func toldQuality(q int32) int {
+	if r := fixedRanges[camlink.KeyQuality]; q < r.min || q > r.max {
+		return -1
+	}
+	return int(q)
+}
+
 // movedQuality notes the quality of a picture, which is the setting's value while the device moves it.
 func (s *session) movedQuality(quality int) {
-	s.state.Quality = quality
+	s.state.Quality = toldQuality(int32(quality))
 	if q := s.item(camlink.KeyQuality); s.learnt && s.state.Auto != nil && q.Value != int32(quality) {
 		q.Value = int32(quality)
 		s.shareConfig()

@@ -6,10 +6,35 @@ import (
 	"github.com/camgw/camgw/internal/camlink"
 )
 
-// frameFate is whether a frame came through the line whole.
-type frameFate struct {
-	at    time.Time
-	whole bool
+// fates are the frames of the last rateWindow that came through the line whole, and those that did not, by the second. A device that
+// begins and drops ten thousand frames a second costs no more than one that sends ten.
+type fates struct {
+	seconds [rateWindow / time.Second]struct {
+		at             int64 // Unix time
+		whole, damaged int
+	}
+}
+
+func (f *fates) add(now time.Time, whole bool) {
+	second := &f.seconds[uint64(now.Unix())%uint64(len(f.seconds))]
+	if second.at != now.Unix() {
+		second.at, second.whole, second.damaged = now.Unix(), 0, 0
+	}
+	if whole {
+		second.whole++
+	} else {
+		second.damaged++
+	}
+}
+
+func (f *fates) sum(now time.Time) (whole, damaged int) {
+	for _, s := range f.seconds {
+		if age := now.Unix() - s.at; age >= 0 && age < int64(len(f.seconds)) {
+			whole += s.whole
+			damaged += s.damaged
+		}
+	}
+	return whole, damaged
 }
 
 // A rate is given up when more than a quarter of the frames of the window
@@ -20,28 +45,13 @@ const (
 	rateMinFrames = 8
 )
 
-func (s *session) fate(now time.Time, whole bool) {
-	f := &s.flow
-	f.window = append(f.window, frameFate{now, whole})
-	old := 0
-	for old < len(f.window) && now.Sub(f.window[old].at) > rateWindow {
-		old++
-	}
-	f.window = append(f.window[:0], f.window[old:]...)
-}
-
 // rateFails reports whether the committed rate damages too much.
 func (s *session) rateFails(now time.Time) bool {
-	if s.fixed || s.oneWay || s.opts.Baud != 0 || s.baud == camlink.BaseBaud || len(s.flow.window) < rateMinFrames {
+	if s.fixed || s.oneWay || s.opts.Baud != 0 || s.baud == camlink.BaseBaud {
 		return false
 	}
-	damaged := 0
-	for _, f := range s.flow.window {
-		if !f.whole {
-			damaged++
-		}
-	}
-	return damaged*4 > len(s.flow.window)
+	whole, damaged := s.flow.window.sum(now)
+	return whole+damaged >= rateMinFrames && damaged*4 > whole+damaged
 }
 
 // stepDown sends the device back to the base rate, from where the next climb

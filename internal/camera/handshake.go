@@ -105,6 +105,11 @@ func (s *session) knock(timeout time.Duration, tries int) error {
 	replies, err := s.request(camlink.TypeHelloReq, req.Append(nil), 1, timeout, tries)
 	switch {
 	case err == nil && !s.version && replies[0].Type == camlink.TypeHello:
+		h, err := camlink.ParseHello(replies[0].Payload)
+		if err != nil {
+			return nil // too short for its type: it changes nothing
+		}
+		s.hello = h
 		s.link()
 	case err != nil && !errors.Is(err, errNoReply):
 		return err

@@ -59,6 +59,7 @@ const (
 	// A link that is lost sooner was no good, and so many of them in a row are an ailment.
 	briefLink  = 10 * time.Second
 	briefLinks = 5
+	briefRest  = 250 * time.Millisecond // more before each next link in a row
 
 	// The wait before the first step; a port that is gone was most likely unplugged by somebody.
 	firstStep       = 5 * time.Second

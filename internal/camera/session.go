@@ -128,6 +128,9 @@ func (c *Camera) serve(ctx context.Context, port Port) error {
 			if err := s.lost(time.Now()); err != nil {
 				return err
 			}
+			if err := s.restBetween(); err != nil {
+				return err
+			}
 		case !errors.Is(err, errRateFailed):
 			return err
 		}
@@ -145,6 +148,19 @@ func (s *session) lost(now time.Time) error {
 		return nil
 	}
 	return s.treat(now, AilmentUnsteady, "links are lost within seconds; check the power supply and the wiring", RungLine, RungReopen)
+}
+
+// restBetween waits longer the more links were lost at once: a device that answers and then says that it is not linked would have
+// them made and lost a thousand times a second. The first two are looked for again at once, as after a reboot.
+func (s *session) restBetween() error {
+	s.linked, s.oneWay, s.running = false, false, false
+	rest := time.Duration(min(s.ladder.brief-2, 8)) * briefRest
+	for end := time.Now().Add(rest); time.Now().Before(end); {
+		if err := s.pump(end); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readSlice bounds every wait for bytes: within it a session notices that it
@@ -239,6 +255,9 @@ func (s *session) pump(until time.Time) error {
 			return err
 		}
 	}
+	if err := s.extendCredit(now); err != nil {
+		return err
+	}
 	s.countLineErrors(now)
 	// In the middle of a picture there is little to tell, and to copy the counts for every piece of one costs as much as to check its marks.
 	if n == 0 || !s.asm.InProgress() || now.Sub(s.shared) >= shareEvery {
@@ -311,7 +330,7 @@ func (s *session) packet(now time.Time, p camlink.Packet) error {
 		}
 	case camlink.TypeFrameBegin, camlink.TypeFrameChunk, camlink.TypeFrameAbort:
 		if s.linked {
-			return s.gotFramePart(now, p)
+			s.gotFramePart(now, p)
 		}
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/camgw/camgw/internal/camlink"
-	"github.com/camgw/camgw/internal/fanout"
 )
 
 // flow is the credit side of a link.
@@ -17,13 +16,14 @@ type flow struct {
 	interval uint16 // the least interval it asked for, milliseconds
 	wanted   bool   // the last CREDIT was for somebody who wants pictures
 	begun    time.Time
+	extend   bool      // a frame has begun since the last CREDIT
 	progress time.Time // of the frames: the last begin or chunk, or the wish for the first
 
 	pings    int
 	lastPing time.Time
 
 	lastStats time.Time
-	window    []frameFate // of the last rateWindow, to judge the rate by
+	window    fates // to judge the rate by
 }
 
 const (
@@ -126,7 +126,7 @@ func (s *session) pace() time.Duration {
 	pace := time.Duration(s.flow.interval) * time.Millisecond
 	has := func(i *ConfigItem) bool { return i != nil && i.Flags&camlink.ConfigUnsupported == 0 && i.Value > 0 }
 	if i := s.item(camlink.KeyMinIntervalMS); has(i) {
-		pace = max(pace, time.Duration(i.Value)*time.Millisecond)
+		pace = max(pace, time.Duration(min(i.Value, math.MaxUint16))*time.Millisecond)
 	}
 	if i := s.item(camlink.KeyTargetFPS); has(i) {
 		pace = max(pace, 10*time.Second/time.Duration(i.Value))
@@ -214,6 +214,7 @@ func (s *session) gotPong(now time.Time, p camlink.Pong) {
 	if s.tape != nil {
 		return // the answer to another's PING
 	}
+	// The best sample counts until 32 others have come: one that cannot be must not be among them.
 	s.clk.add(time.Duration(p.HostNanos), now.Sub(s.epoch),
 		time.Duration(p.DeviceRxUS)*time.Microsecond, time.Duration(p.DeviceTxUS)*time.Microsecond)
 	if best, ok := s.clk.best(); ok {
@@ -228,31 +229,40 @@ func (s *session) began(number uint32) {
 	}
 }
 
-// gotFramePart feeds the assembler, extends the credit as frames begin, and
-// publishes what is whole.
-func (s *session) gotFramePart(now time.Time, p camlink.Packet) error {
+// gotFramePart feeds the assembler, and publishes what is whole.
+func (s *session) gotFramePart(now time.Time, p camlink.Packet) {
 	s.flow.progress = now
 	before := s.asm.Counters()
 	frame, whole := s.asm.Add(p)
 	after := s.asm.Counters()
 	for range after.Rejected[camlink.ReasonIncomplete] - before.Rejected[camlink.ReasonIncomplete] {
-		s.fate(now, false)
+		s.flow.window.add(now, false)
 	}
 	if p.Type == camlink.TypeFrameBegin {
 		if b, err := camlink.ParseFrameBegin(p.Payload); err == nil {
 			s.flow.begun = now
 			s.stats.DeviceSkipped += uint64(b.Skipped)
 			s.began(b.Number)
-			if s.flow.wanted {
-				return s.grant(now, s.opts.Hub.Viewers() > 0, true)
-			}
+			s.flow.extend = true
 		}
 	}
 	if whole {
-		s.fate(now, true)
+		s.flow.window.add(now, true)
 		s.publish(now, frame)
 	}
-	return nil
+}
+
+// extendCredit answers the frames that have begun since the last read: once, however many they are, for each CREDIT takes time on the
+// line to the device.
+func (s *session) extendCredit(now time.Time) error {
+	if !s.flow.extend {
+		return nil
+	}
+	s.flow.extend = false
+	if !s.linked || !s.flow.wanted {
+		return nil
+	}
+	return s.grant(now, s.opts.Hub.Viewers() > 0, true)
 }
 
 // publish checks what is inside a whole frame and hands it to the viewers.
@@ -266,8 +276,7 @@ func (s *session) publish(now time.Time, f camlink.Frame) {
 	if info.size < len(f.Data) {
 		s.stats.Repaired++
 	}
-	frame := fanout.NewFrame(s.buf, info.size)
-	s.buf = fanout.Buffer{}
+	frame := s.takeFrame(f.Data, info.size)
 	frame.Number = f.Number
 	frame.Captured = s.captured(now, f)
 	frame.Received = now

@@ -53,7 +53,7 @@ func AppendPacket(dst []byte, h Header, payload ...[]byte) []byte {
 	for _, p := range payload {
 		dst = append(dst, p...)
 	}
-	return binary.LittleEndian.AppendUint32(dst, crc32.ChecksumIEEE(dst[start+HeaderSize:]))
+	return binary.LittleEndian.AppendUint32(dst, crc32.ChecksumIEEE(dst[start:]))
 }
 
 // packetSize is the size of a packet with a payload of n bytes.
@@ -81,13 +81,14 @@ func checkHeader(b []byte) (size int, wrong ErrorKind) {
 	return packetSize(n), 0
 }
 
-// payloadGood reports whether the payload of b, a packet of full size with a good header, is as its CRC says.
+// payloadGood reports whether the payload of b, a packet of full size with a good header, is as its CRC says. The CRC is of the header
+// too: bytes lost between two headers must not leave one with the other's payload.
 func payloadGood(b []byte) bool {
 	if len(b) == HeaderSize {
 		return true
 	}
 	end := len(b) - trailerSize
-	return crc32.ChecksumIEEE(b[HeaderSize:end]) == binary.LittleEndian.Uint32(b[end:])
+	return crc32.ChecksumIEEE(b[:end]) == binary.LittleEndian.Uint32(b[end:])
 }
 
 // viewPacket returns b, a packet found good, as a Packet that borrows b.

@@ -187,10 +187,11 @@ func parseName(name string) (query, error) {
 	}
 	rest := strings.TrimPrefix(name, usbScheme)
 	parts := strings.SplitN(rest, ":", 3)
+	numbers := len(parts) >= 2 && hex4.MatchString(parts[0]) && hex4.MatchString(parts[1])
 	switch {
-	case rest == "" || strings.HasSuffix(rest, ":"):
+	case parts[len(parts)-1] == "" || !numbers && strings.HasSuffix(rest, ":"):
 		return query{}, errors.New("a USB device is written like usb:SERIAL, usb:1a86:7523 or usb:10c4:ea60:SERIAL")
-	case len(parts) >= 2 && hex4.MatchString(parts[0]) && hex4.MatchString(parts[1]):
+	case numbers:
 		q := query{vid: strings.ToLower(parts[0]), pid: strings.ToLower(parts[1])}
 		if len(parts) == 3 {
 			q.serial = parts[2]

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -56,8 +58,8 @@ func identifyDir(tty string) Identity {
 	// The tty hangs below a USB interface, which hangs below the USB device that has the numbers.
 	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if vid := attribute(dir, "idVendor"); vid != "" {
-			id.VID, id.PID, id.Serial = strings.ToLower(vid), strings.ToLower(attribute(dir, "idProduct")), attribute(dir, "serial")
-			id.product = attribute(dir, "product")
+			id.VID, id.PID, id.Serial = strings.ToLower(vid), strings.ToLower(attribute(dir, "idProduct")), clean(attribute(dir, "serial"))
+			id.product = clean(attribute(dir, "product"))
 			id.USBPath = filepath.Base(dir)
 			break
 		}
@@ -88,6 +90,26 @@ func attribute(dir, name string) string {
 		return ""
 	}
 	return strings.TrimSpace(string(b))
+}
+
+// maxUSBString is what fits into a USB string descriptor, in UTF-16 units.
+const maxUSBString = 126
+
+// clean returns a string of a USB device as it may be shown and written into a configuration. The kernel passes on whatever the
+// device says, which may be made to steer the terminal that lists it.
+func clean(s string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > maxUSBString {
+			break
+		}
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			r = '?'
+		}
+		b.WriteRune(r)
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // isPTY reports whether rdev is the slave end of a pty: majors 136 to 143.

@@ -3,6 +3,7 @@ package serialport
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.bug.st/serial"
@@ -146,6 +147,31 @@ func TestDescribeWhatIsNotThere(t *testing.T) {
 	for _, path := range []string{ptytest.New(t).Path, "/none", t.TempDir()} {
 		if got := Describe(path); got != (Identity{}) {
 			t.Errorf("%s: %+v", path, got)
+		}
+	}
+}
+
+// TestUSBStringsAreCleaned: a USB device names itself, and the kernel passes on what it says.
+func TestUSBStringsAreCleaned(t *testing.T) {
+	for in, want := range map[string]string{
+		"CP2102 USB to UART":     "CP2102 USB to UART",
+		"Kamera für Vögel":       "Kamera für Vögel",
+		"\x1b]0;owned\a\x1b[2J":  "?]0;owned??[2J",
+		"a\tb\nc\x00\xff\u202e":  "a?b?c???",
+		" 0001 ":                 "0001",
+		strings.Repeat("é", 300): strings.Repeat("é", 126),
+	} {
+		root := fakeSysfs(t, map[string]string{
+			"devices/usb1/1-1/idVendor": "1a86\n", "devices/usb1/1-1/idProduct": "7523\n",
+			"devices/usb1/1-1/serial": in, "devices/usb1/1-1/product": in,
+			"devices/usb1/1-1/1-1:1.0/ttyUSB0/tty/ttyUSB0/dev": "188:0\n",
+		}, map[string]string{
+			"dev/char/188:0": "devices/usb1/1-1/1-1:1.0/ttyUSB0/tty/ttyUSB0",
+			"devices/usb1/1-1/1-1:1.0/ttyUSB0/tty/ttyUSB0/device": "devices/usb1/1-1/1-1:1.0/ttyUSB0",
+		})
+		id := identify(root, unix.Mkdev(188, 0))
+		if id.Serial != want || id.product != want || id.VID != "1a86" {
+			t.Errorf("%q became %q and %q", in, id.Serial, id.product)
 		}
 	}
 }

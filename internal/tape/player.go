@@ -62,6 +62,9 @@ func ParseOptions(spec string) (Options, error) {
 	return o, nil
 }
 
+// farAway is a wait in nanoseconds that does not end and can still be added to a time: 73 years.
+const farAway = 1 << 61
+
 // Player plays one tape. One goroutine calls its methods.
 type Player struct {
 	opts  Options
@@ -169,11 +172,12 @@ func (p *Player) peek() error {
 		return p.endOf(err)
 	}
 	p.at += int64(len(h) + len(payload))
-	at := p.shift + time.Duration(binary.LittleEndian.Uint64(h[0:]))
+	// A damaged tape may run backwards; the time that a session judges the line by must not.
+	at := max(p.shift+time.Duration(binary.LittleEndian.Uint64(h[0:])), p.elapsed)
 	p.next, p.have = record{at, kind(h[8]), payload}, true
 	p.due = time.Time{}
 	if p.opts.Speed > 0 {
-		p.due = p.lastDue.Add(time.Duration(float64(at-p.lastAt) / p.opts.Speed))
+		p.due = p.lastDue.Add(time.Duration(min(float64(at-p.lastAt)/p.opts.Speed, farAway)))
 		p.lastAt, p.lastDue = at, p.due
 	}
 	return nil

@@ -47,11 +47,10 @@ void camlink_encode(struct camlink_encoder *e, const struct camlink_header *h, c
     camlink_put16(e->head + 6, (uint16_t)len);
     camlink_put16(e->head + 8, h->ref);
     camlink_put16(e->head + 10, camlink_crc16(e->head, 10));
-    uint32_t crc = 0;
     if (prefix_len > 0) {
         memcpy(e->head + CAMLINK_HEADER_SIZE, prefix, prefix_len);
-        crc = camlink_crc32(crc, prefix, prefix_len);
     }
+    uint32_t crc = len > 0 ? camlink_crc32(0, e->head, CAMLINK_HEADER_SIZE + prefix_len) : 0;
     if (body_len > 0) {
         crc = camlink_crc32(crc, body, body_len);
     }

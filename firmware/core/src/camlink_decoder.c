@@ -110,7 +110,7 @@ static enum verdict check(const uint8_t *p, size_t n, size_t cap, size_t *size)
     if (n < *size) {
         return WAIT;
     }
-    if (len > 0 && camlink_crc32(0, p + CAMLINK_HEADER_SIZE, len) != camlink_get32(p + CAMLINK_HEADER_SIZE + len)) {
+    if (len > 0 && camlink_crc32(0, p, CAMLINK_HEADER_SIZE + len) != camlink_get32(p + CAMLINK_HEADER_SIZE + len)) {
         return BAD_PAYLOAD;
     }
     return ACCEPT;
