@@ -45,6 +45,7 @@ var rules = map[string]struct {
 	"internal/bench":              {ours: []string{"internal/camlink"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/bench/fanout":       {ours: []string{"internal/bench"}, std: true},
 	"internal/bench/ingest":       {ours: []string{"internal/bench"}, std: true},
+	"deploy/package/sbom":         {std: true},
 }
 
 // only says who alone may import a module.

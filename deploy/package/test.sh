@@ -87,6 +87,8 @@ restarted() { local now; now=$(pid); [ "$now" != 0 ] && [ "$now" != "$1" ] && [ 
 say "install"
 inside dpkg -i /old.deb
 is "version" "$(dpkg-deb -f "$old" Version)" "$(installed)"
+is "the SBOM's hash of the program" "$(inside sha256sum /usr/bin/camgw | cut -d' ' -f1)" \
+	"$(inside gzip -dc /usr/share/doc/camgw/camgw.cdx.json.gz | sed -n '/"metadata"/,/"licenses"/s/.*"content": "\([0-9a-f]*\)".*/\1/p')"
 is "configuration" "root:camgw 640" "$(inside stat -c '%U:%G %a' /etc/camgw/camgw.toml)"
 is "enabled" disabled "$(inside systemctl is-enabled camgw.service || true)"
 is "running" inactive "$(inside systemctl is-active camgw.service || true)"
