@@ -27,7 +27,11 @@ type checkMistake struct {
 func printCheck(w io.Writer, path string, loaded config.Loaded, err error) error {
 	r := checkReport{Good: err == nil, File: path, Cameras: len(loaded.Cameras), Mistakes: []checkMistake{}, Warnings: []string{}}
 	r.Warnings = append(r.Warnings, loaded.Warnings...)
-	for _, e := range flatten(err) {
+	var mistakes []error
+	if err != nil {
+		mistakes = flatten(err)
+	}
+	for _, e := range mistakes {
 		if m, ok := errors.AsType[*config.Error](e); ok {
 			r.Mistakes = append(r.Mistakes, checkMistake{What: m.What, Why: m.Why, Try: m.Try})
 		} else {
