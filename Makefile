@@ -53,6 +53,7 @@ run: build hostcam ## serve a moving picture without hardware, at http://127.0.0
 .PHONY: test
 test: need-test check hostcam ## pass every test: Go, C, and the real programs together
 	$(MAKE) -j2 --output-sync=recurse test-firmware test-hostcam test-link
+	$(MAKE) -s test-32
 	-$(MAKE) -s bin/tools/go2rtc
 	$(GO) test -race -shuffle=on -parallel 4 -timeout 15m ./...
 
@@ -77,9 +78,14 @@ model: need-test ## search the link for a schedule of faults that breaks it; MOD
 bin/tools/go2rtc: tools/go2rtc/go.mod tools/go2rtc/go.sum
 	cd tools/go2rtc && CGO_ENABLED=0 $(GO) build -o ../../$@ github.com/AlexxIT/go2rtc
 
+# A thread may tear 64 bits there, and an int holds no more than 2^31. Not its web tests: browsers and players say the same of them twice.
+.PHONY: test-32
+test-32: ## the Go tests on 32 bits: atomics, and what overflows
+	CGO_ENABLED=0 GOARCH=386 $(GO) test -shuffle=on -timeout 10m $$($(GO) list ./internal/... | grep -v -e /internal$$ -e /internal/bench -e /internal/linkmodel -e /internal/web$$)
+
 .PHONY: check
-check: need-test check-page check-deploy ## formatting and static checks
-	@test -z "$$(gofmt -l cmd internal)" || { gofmt -d cmd internal; exit 1; }
+check: need-test check-page check-deploy lint ## formatting and static checks
+	@test -z "$$(gofmt -l cmd internal deploy)" || { gofmt -d cmd internal deploy; exit 1; }
 	$(GO) vet ./...
 	$(MAKE) -C firmware fmt-check
 	$(CLANG_FORMAT) --dry-run --Werror $(C_SOURCES)
@@ -91,6 +97,26 @@ check-page: need-test ## types of the page's JavaScript
 .PHONY: check-deploy
 check-deploy: need-test ## unit, socket and install.sh against docs/operations.md
 	deploy/check.sh
+
+# Versions of the Go tools: tools/check/go.mod. Those from Debian, and gcc: the release that make runs on, bookworm in CI.
+CHECKERS := bin/tools/staticcheck bin/tools/actionlint bin/tools/govulncheck
+$(CHECKERS): tools/check/go.mod tools/check/go.sum
+	cd tools/check && CGO_ENABLED=0 $(GO) build -o ../../bin/tools/ tool
+	@touch $(CHECKERS)
+
+.PHONY: lint lint-go lint-c lint-shell
+lint: lint-go lint-c lint-shell ## static analysis of Go, C, shell and workflows; what is vulnerable, where that can be looked up
+	.ci/vulncheck --offline-ok
+lint-go: bin/tools/staticcheck
+	bin/tools/staticcheck ./...
+lint-c: need-lint
+	.ci/lint c
+lint-shell: need-lint bin/tools/actionlint
+	.ci/lint shell
+
+.PHONY: vulncheck
+vulncheck: bin/tools/govulncheck ## known vulnerabilities of what camgw calls; needs vuln.go.dev, or VULNDB=file:///DIRECTORY
+	.ci/vulncheck
 
 .PHONY: firmware
 firmware: ## build the firmware image for BOARD (ai_thinker, esp32s3_eye, ...), with ESP-IDF
@@ -144,7 +170,7 @@ bench-ingest: bench-programs ## cost of taking pictures in against cat, into doc
 
 .PHONY: fmt
 fmt: need-test ## format Go and C
-	gofmt -w cmd internal
+	gofmt -w cmd internal deploy
 	$(MAKE) -C firmware fmt
 	$(CLANG_FORMAT) -i $(C_SOURCES)
 
@@ -152,11 +178,14 @@ fmt: need-test ## format Go and C
 clean: ## remove what was built
 	rm -rf bin firmware/build firmware/ports/posix/build
 
-.PHONY: need-build need-test
+.PHONY: need-build need-lint need-test
 need-build:
 	@.ci/need gcc make libc6-dev 'libjpeg62-turbo-dev|libjpeg-dev'
 
-need-test: need-build
+need-lint: need-build
+	@.ci/need cppcheck clang-tidy shellcheck
+
+need-test: need-lint
 	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux procps node-typescript systemd prometheus
 	@.ci/need mpv vlc-bin vlc-plugin-base gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good python3-opencv wget motion nginx-light \
 		firefox-esr webkit2gtk-driver xvfb nodejs

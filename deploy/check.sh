@@ -14,10 +14,10 @@ printf '#!/bin/sh\n' >"$work/camgw"
 chmod +x "$work/camgw"
 sed -i "s|/usr/bin/camgw|$work/camgw|" "$work/units/camgw.service"
 verify() {
-	systemd-analyze verify --man=no "$work/units/camgw.service" "$work/units/camgw.socket" >"$work/verify" 2>&1 && [ ! -s "$work/verify" ] || {
+	if ! systemd-analyze verify --man=no "$work/units/camgw.service" "$work/units/camgw.socket" >"$work/verify" 2>&1 || [ -s "$work/verify" ]; then
 		cat "$work/verify" >&2
 		fail "systemd-analyze verify is not clean"
-	}
+	fi
 }
 exposure() {
 	SYSTEMD_UNIT_PATH="$work/units:" systemd-analyze security --no-pager --offline=true camgw.service |
@@ -29,7 +29,7 @@ mkdir "$work/units/camgw.service.d"
 cp deploy/systemd/lan-only.conf "$work/units/camgw.service.d"
 verify
 lan=$(exposure)
-[ -n "$plain" ] && awk "BEGIN {exit !($plain <= 1.5 && $lan < $plain)}" || fail "exposure $plain, with lan-only.conf $lan"
+if [ -z "$plain" ] || ! awk "BEGIN {exit !($plain <= 1.5 && $lan < $plain)}"; then fail "exposure $plain, with lan-only.conf $lan"; fi
 grep -q "exposure level is $plain, and $lan with" docs/operations.md || fail "docs/operations.md gives another exposure level than $plain and $lan"
 systemd-sysusers --dry-run "$PWD/deploy/systemd/camgw.sysusers" >"$work/users" 2>&1 || fail "$(cat "$work/users")"
 

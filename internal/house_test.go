@@ -48,6 +48,7 @@ var rules = map[string]struct {
 	"internal/bench/damage":       {ours: []string{"internal/bench", "internal/camlink"}, std: true},
 	"internal/bench/fanout":       {ours: []string{"internal/bench"}, std: true},
 	"internal/bench/ingest":       {ours: []string{"internal/bench"}, std: true},
+	"deploy/package/sbom":         {std: true},
 }
 
 // only says who alone may import a module.

@@ -150,6 +150,7 @@ func configInitCommand() *cobra.Command {
 
 func configCheckCommand() *cobra.Command {
 	source := configSource{}
+	asJSON := false
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Tell every mistake of the configuration, without starting anything",
@@ -169,10 +170,13 @@ mistakes; 2: the command line has.`,
 				path = args[0]
 			}
 			loaded, err := source.load(cmd, path)
-			if err != nil {
-				return err
+			if err == nil {
+				err = gateway.Check(loaded.Config)
 			}
-			if err := gateway.Check(loaded.Config); err != nil {
+			if asJSON {
+				return printCheck(cmd.OutOrStdout(), path, loaded, err)
+			}
+			if err != nil {
 				return err
 			}
 			for _, w := range loaded.Warnings {
@@ -186,6 +190,7 @@ mistakes; 2: the command line has.`,
 		},
 	}
 	source.register(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON what is found; mistakes are told on standard error as well")
 	return cmd
 }
 

@@ -41,6 +41,8 @@ compile "$(go env GOHOSTARCH)" "" "$work/camgw"
 "$work/camgw" completion zsh >"$work/camgw.zsh"
 "$work/camgw" completion fish >"$work/camgw.fish"
 
+go build -o "$work/sbom" ./deploy/package/sbom
+
 third_party() {
 	echo "camgw contains the following. Each is followed by its license and notices."
 	echo
@@ -54,7 +56,7 @@ third_party() {
 		echo
 		echo "== $path $release"
 		found=
-		for f in "$dir"/LICENSE* "$dir"/COPYING* "$dir"/NOTICE*; do
+		for f in "$dir"/LICENSE* "$dir"/COPYING* "$dir"/NOTICE* "$dir"/PATENTS*; do
 			[ ! -f "$f" ] || { cat "$f"; found=1; }
 		done
 		[ -n "$found" ] || { echo "build.sh: $path has no license" >&2; exit 1; }
@@ -68,7 +70,7 @@ documents() { # DIRECTORY
 }
 
 stage_deb() { # ROOT GOARCH GOARM
-	local root=$1 share=$1/usr/share doc=$1/usr/share/doc/camgw page
+	local root=$1 share=$1/usr/share doc=$1/usr/share/doc/camgw
 	mkdir -p "$root"/usr/{bin,lib/{systemd/system,udev/rules.d,sysusers.d}} "$share"/{man/man1,camgw/systemd,lintian/overrides} \
 		"$share"/{bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d} "$doc"
 	compile "$2" "$3" "$root/usr/bin/camgw"
@@ -79,12 +81,15 @@ stage_deb() { # ROOT GOARCH GOARM
 	for kind in prometheus grafana; do
 		[ ! -d "deploy/$kind" ] || cp -r "deploy/$kind" "$share/camgw/"
 	done
-	for page in "$work"/man/*.1; do gzip -9n <"$page" >"$share/man/man1/$(basename "$page").gz"; done
+	cp "$work"/man/*.1 "$share/man/man1"
+	gzip -9n "$share"/man/man1/*.1
 	cp "$work/camgw.bash" "$share/bash-completion/completions/camgw"
 	cp "$work/camgw.zsh" "$share/zsh/vendor-completions/_camgw"
 	cp "$work/camgw.fish" "$share/fish/vendor_completions.d/camgw.fish"
 	cp deploy/package/lintian-overrides "$share/lintian/overrides/camgw"
 	cp deploy/package/copyright "$doc"
+	"$work/sbom" "$version" "$root/usr/bin/camgw" >"$work/$ARCH.cdx.json"
+	gzip -9n <"$work/$ARCH.cdx.json" >"$doc/camgw.cdx.json.gz"
 	gzip -9n <"$work/third-party" >"$doc/third-party.gz"
 	gzip -9n <CHANGELOG.md >"$doc/changelog.gz"
 	cat <<-END | gzip -9n >"$doc/changelog.Debian.gz"
@@ -101,10 +106,11 @@ stage_deb() { # ROOT GOARCH GOARM
 	find "$root" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +
 }
 
-stage_tarball() { # ROOT BINARY
+stage_tarball() { # ROOT BINARY SBOM
 	mkdir -p "$1"/{man,completions}
 	cp "$2" "$1/camgw"
-	cp LICENSE README.md CHANGELOG.md "$1"
+	cp "$3" "$1/camgw.cdx.json"
+	cp LICENSE README.md CHANGELOG.md SECURITY.md "$1"
 	cp "$work/third-party" "$1/THIRD-PARTY"
 	cp "$work"/man/*.1 "$1/man"
 	cp "$work"/camgw.{bash,zsh,fish} "$1/completions"
@@ -126,9 +132,10 @@ for ARCH in $archs; do
 	stage_deb "$STAGE" "$goarch" "$goarm"
 	"$nfpm" package --packager deb --config deploy/package/nfpm.yaml --target "$out/camgw_${DEB_VERSION}-1_$ARCH.deb" >"$work/nfpm.log" || { cat "$work/nfpm.log" >&2; exit 1; }
 	name=camgw_${DEB_VERSION}_linux_$ARCH
-	stage_tarball "$work/tar/$name" "$STAGE/usr/bin/camgw"
+	cp "$work/$ARCH.cdx.json" "$out/$name.cdx.json"
+	stage_tarball "$work/tar/$name" "$STAGE/usr/bin/camgw" "$work/$ARCH.cdx.json"
 	tar -C "$work/tar" --sort=name --format=ustar --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -cf - "$name" |
 		gzip -9n >"$out/$name.tar.gz"
 done
 cp install.sh "$out"
-(cd "$out" && sha256sum -- *.deb *.tar.gz >SHA256SUMS && cat SHA256SUMS)
+(cd "$out" && sha256sum -- *.deb *.tar.gz *.cdx.json >SHA256SUMS && cat SHA256SUMS)

@@ -77,6 +77,8 @@ inside() { nsenter --target "$init" --mount --uts --ipc --net --pid --cgroup --r
 web() { nsenter --target "$init" --net curl --silent --show-error --fail --max-time 5 "$@"; }
 booted() { [[ $(inside systemctl is-system-running) =~ ^(running|degraded)$ ]]; }
 soon 60 "boot" booted
+# shellcheck disable=SC2016 # dpkg-query's own variable
+installed() { inside dpkg-query -W -f '${Version}' camgw; }
 property() { inside systemctl show --value --property "$1" "${2:-camgw.service}"; }
 pid() { property MainPID; }
 status_is() { [ "$(property StatusText)" = "$1" ]; }
@@ -84,7 +86,9 @@ restarted() { local now; now=$(pid); [ "$now" != 0 ] && [ "$now" != "$1" ] && [ 
 
 say "install"
 inside dpkg -i /old.deb
-is "version" "$(dpkg-deb -f "$old" Version)" "$(inside dpkg-query -W -f '${Version}' camgw)"
+is "version" "$(dpkg-deb -f "$old" Version)" "$(installed)"
+is "the SBOM's hash of the program" "$(inside sha256sum /usr/bin/camgw | cut -d' ' -f1)" \
+	"$(inside gzip -dc /usr/share/doc/camgw/camgw.cdx.json.gz | sed -n '/"metadata"/,/"licenses"/s/.*"content": "\([0-9a-f]*\)".*/\1/p')"
 is "configuration" "root:camgw 640" "$(inside stat -c '%U:%G %a' /etc/camgw/camgw.toml)"
 is "enabled" disabled "$(inside systemctl is-enabled camgw.service || true)"
 is "running" inactive "$(inside systemctl is-active camgw.service || true)"
@@ -165,6 +169,7 @@ refused "the host name" hostname other
 refused "the clock" date -s 2001-01-01
 refused "a packet socket" perl -e 'socket(S, 17, 3, 0) or die'
 refused "netlink" perl -e 'socket(S, 16, 3, 0) or die'
+# shellcheck disable=SC2016 # Perl's variables, not the shell's
 refused "memory that is written and run" perl -e '$p = syscall(9, 0, 4096, 7, 34, -1, 0); exit($p == -1 ? 1 : 0)'
 
 say "50 viewers, and what becomes of them"
@@ -260,7 +265,7 @@ say "upgrade"
 echo "# mine" >>"$vm/etc/camgw/camgw.toml"
 before=$(pid)
 inside dpkg -i /new.deb
-is "version" "$(dpkg-deb -f "$new" Version)" "$(inside dpkg-query -W -f '${Version}' camgw)"
+is "version" "$(dpkg-deb -f "$new" Version)" "$(installed)"
 soon 10 "restart by the upgrade" restarted "$before"
 is "configuration" "# mine" "$(tail -1 "$vm/etc/camgw/camgw.toml")"
 is "its owner" "root:camgw 640" "$(inside stat -c '%U:%G %a' /etc/camgw/camgw.toml)"

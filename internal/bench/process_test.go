@@ -46,11 +46,11 @@ func TestCPUClock(t *testing.T) {
 // spin uses d of CPU time in this process.
 func spin(t *testing.T, d time.Duration) {
 	begin, err := cpuOf(os.Getpid())
-	for now := begin; now-begin < d; {
-		if now, err = cpuOf(os.Getpid()); err != nil {
-			t.Error(err)
-			return
-		}
+	for now := begin; err == nil && now-begin < d; {
+		now, err = cpuOf(os.Getpid())
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 

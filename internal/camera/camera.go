@@ -306,9 +306,7 @@ func (c *Camera) share() {
 	if c.asm.InProgress() {
 		c.stats.Received--
 	}
-	for r, n := range a.Rejected {
-		c.stats.Rejected[r] = n
-	}
+	copy(c.stats.Rejected[:], a.Rejected[:])
 	c.stats.Lost = a.Lost
 	c.stats.Link = c.dec.Counters()
 	c.mu.Lock()

@@ -131,9 +131,9 @@ type Camera struct {
 }
 
 // Same tells whether two cameras are to do the same, wherever that was written.
-func (c Camera) Same(o Camera) bool {
-	return c.ID == o.ID && c.Port == o.Port && c.Baud == o.Baud &&
-		slices.EqualFunc(c.Settings, o.Settings, func(a, b Setting) bool { return a.Key == b.Key && a.Value == b.Value })
+func (cam Camera) Same(o Camera) bool {
+	return cam.ID == o.ID && cam.Port == o.Port && cam.Baud == o.Baud &&
+		slices.EqualFunc(cam.Settings, o.Settings, func(a, b Setting) bool { return a.Key == b.Key && a.Value == b.Value })
 }
 
 // Setting is a setting of the device that the operator wants.

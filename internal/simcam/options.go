@@ -166,7 +166,7 @@ func ParseOptions(spec string) (Options, error) {
 			case !known:
 				return Options{}, fmt.Errorf("unknown option %q; there are %s", key, optionList())
 			case !found:
-				return Options{}, fmt.Errorf("option %q needs a value, like %s=...", key, key)
+				return Options{}, fmt.Errorf("option %q needs a value: %s=VALUE", key, key)
 			case given[key]:
 				return Options{}, fmt.Errorf("option %q is given twice", key)
 			}

@@ -45,7 +45,7 @@ func TestParseOptionsErrors(t *testing.T) {
 		{"fsp=15", `unknown option "fsp"; ` + there},
 		{"fps=15,", `unknown option ""; ` + there},
 		{"FPS=15", `unknown option "FPS"; ` + there},
-		{"fps", `option "fps" needs a value, like fps=...`},
+		{"fps", `option "fps" needs a value: fps=VALUE`},
 		{"fps=1,fps=2", `option "fps" is given twice`},
 		{"fps=0", "fps=0: want a number from 0.1 to 120"},
 		{"fps=fast", "fps=fast: want a number from 0.1 to 120"},

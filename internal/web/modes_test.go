@@ -77,9 +77,8 @@ func TestFrameAgeIsTold(t *testing.T) {
 	f := newFrame([]byte("x"), 1, 1)
 	f.Received = time.Now()
 	f.Captured = f.Received.Add(-42 * time.Millisecond)
-	header, _ := Envelope(f)
 	f.Seq, f.Rate = 812, 9.96
-	header, _ = Envelope(f)
+	header, _ := Envelope(f)
 	if !bytes.HasSuffix(header, []byte("\r\nX-Frame-Age: 42\r\nX-Frame-Sequence: 812\r\nX-Frame-Rate: 10.0\r\n\r\n")) ||
 		!bytes.HasPrefix(header, []byte("Content-Type: image/jpeg\r\nContent-Length: 1\r\n")) || bytes.Count(header, []byte("\r\n\r\n")) != 1 {
 		t.Errorf("%q", header)

@@ -51,8 +51,7 @@ type socket struct {
 
 	mu       sync.Mutex
 	channels map[int]*channel
-	why      error                // why it ends; nil: it does not
-	code     websocket.StatusCode // what the client is told then; 0: nothing, because it cannot be
+	why      error // why it ends; nil: it does not
 
 	work sync.WaitGroup // goroutines and viewers
 

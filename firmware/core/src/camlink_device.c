@@ -54,7 +54,7 @@ void camlink_device_init(struct camlink_device *d, const struct camlink_platform
 
 static void schedule_hello(struct camlink_device *d, uint64_t now)
 {
-    d->hello_us = now + (d->state == CAMLINK_DEVICE_ONE_WAY ? ONE_WAY_HELLO_MS : BEACON_MS) * 1000u;
+    d->hello_us = now + (d->state == CAMLINK_DEVICE_ONE_WAY ? ONE_WAY_HELLO_MS : BEACON_MS) * UINT64_C(1000);
 }
 
 static void enter_beacon(struct camlink_device *d, uint64_t now)
@@ -80,7 +80,7 @@ static void lose_host(struct camlink_device *d, uint64_t now)
 static void part_from_host(struct camlink_device *d, uint64_t now)
 {
     enter_beacon(d, now);
-    d->tx_cut_us = now + GOODBYE_MS * 1000u;
+    d->tx_cut_us = now + GOODBYE_MS * UINT64_C(1000);
 }
 
 static void lose_line(struct camlink_device *d, uint64_t now)
@@ -184,7 +184,7 @@ static int receive(struct camlink_device *d, uint64_t now)
         camlink_decoder_fed(&d->decoder, (size_t)n);
         d->rx_us = now;
         d->silence_told = false;
-    } else if (!d->silence_told && camlink_reached(now, d->rx_us + CAMLINK_SILENCE_MS * 1000u)) {
+    } else if (!d->silence_told && camlink_reached(now, d->rx_us + CAMLINK_SILENCE_MS * UINT64_C(1000))) {
         camlink_decoder_silence(&d->decoder);
         d->silence_told = true;
     }
@@ -221,7 +221,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static uint32_t until_next(const struct camlink_device *d, uint64_t now)
 {
-    uint64_t next = now + POLL_MAX_MS * 1000u;
+    uint64_t next = now + POLL_MAX_MS * UINT64_C(1000);
     uint64_t due;
     if (d->state == CAMLINK_DEVICE_LINKED) {
         next = earlier(next, d->heard_us + d->lease_ms * UINT64_C(1000));
@@ -241,7 +241,7 @@ static uint32_t until_next(const struct camlink_device *d, uint64_t now)
         next = earlier(next, due);
     }
     if (d->decoder.end > d->decoder.start && !d->silence_told) {
-        next = earlier(next, d->rx_us + CAMLINK_SILENCE_MS * 1000u);
+        next = earlier(next, d->rx_us + CAMLINK_SILENCE_MS * UINT64_C(1000));
     }
     return camlink_reached(now, next) ? 0 : (uint32_t)((next - now + 999) / 1000);
 }

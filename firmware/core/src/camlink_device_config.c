@@ -70,8 +70,8 @@ static size_t put_all(struct camlink_device *d)
             at += ITEM_SIZE;
         }
     }
-    for (uint16_t key = OWN_FIRST; key <= OWN_LAST; key++) {
-        if (own_item(d, key, &own)) {
+    for (unsigned key = OWN_FIRST; key <= OWN_LAST; key++) {
+        if (own_item(d, (uint16_t)key, &own)) {
             put_item(d, at, &own);
             at += ITEM_SIZE;
         }

@@ -80,7 +80,7 @@ size_t camlink_rate_pattern(struct camlink_device *d, uint32_t token, uint16_t i
     if (x == 0) {
         x = 1;
     }
-    for (size_t i = PATTERN_RUNS * PATTERN_RUN; i < PATTERN_SIZE; i += 4) {
+    for (size_t i = sizeof runs * PATTERN_RUN; i < PATTERN_SIZE; i += 4) {
         x ^= x << 13;
         x ^= x >> 17;
         x ^= x << 5;

@@ -117,7 +117,7 @@ void camlink_requests_start_hello(struct camlink_device *d, uint8_t flags, uint1
     camlink_put32(p + 44, d->next_frame);
     size_t n = HELLO_HEAD;
     const char *const tlvs[] = {id->firmware, id->board, id->sdk, id->sensor, id->name};
-    for (uint8_t i = 0; i < sizeof tlvs / sizeof tlvs[0]; i++) {
+    for (size_t i = 0; i < sizeof tlvs / sizeof tlvs[0]; i++) {
         n += put_tlv(p + n, (uint8_t)(i + 1), tlvs[i]);
     }
     camlink_tx_start(d, CAMLINK_HELLO, flags, ref, n);

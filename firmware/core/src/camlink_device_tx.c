@@ -149,7 +149,7 @@ void camlink_settle(struct camlink_device *d, uint64_t now)
         return;
     }
     if (d->settle_us == 0) {
-        d->settle_us = now + DRAIN_MS * 1000u;
+        d->settle_us = now + DRAIN_MS * UINT64_C(1000);
     }
     /* A line that never drains must hold up neither the return to the base rate nor a reset that was promised. */
     if (!d->p->drained(d->ctx) && !camlink_reached(now, d->settle_us)) {

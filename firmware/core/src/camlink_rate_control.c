@@ -195,7 +195,8 @@ static uint64_t one_worse(uint64_t size, uint32_t quality)
 /* And one step up, from quality > 0: it grows with the power 1.2 at most. */
 static uint64_t one_better(uint64_t size, uint32_t quality)
 {
-    return size * (5 * quality + 6) / (5 * quality);
+    const uint32_t fifths = 5 * quality;
+    return size * (fifths + 6) / fifths;
 }
 
 static void lower(struct camlink_rate_control *r, uint32_t cost, uint32_t budget)

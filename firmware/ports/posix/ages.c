@@ -25,5 +25,6 @@ double ages_ms(const struct ages *a, unsigned percent)
     uint32_t sorted[AGES_KEPT];
     memcpy(sorted, a->us, n * sizeof sorted[0]);
     qsort(sorted, n, sizeof sorted[0], by_size);
-    return sorted[(n * percent + 99) / 100 - 1] / 1e3;
+    const size_t rank = (n * percent + 99) / 100;
+    return sorted[rank - 1] / 1e3;
 }

@@ -2,7 +2,6 @@
 
 #include "jpeg.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,37 +23,22 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 bool folder_open(struct folder *f, const char *path)
 {
     *f = (struct folder){.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    struct dirent **entries = NULL;
-    int n = f->dir < 0 ? -1 : scandirat(f->dir, ".", &entries, is_picture, by_name);
-    if (n < 0) {
-        fprintf(stderr, "hostcam: --frames %s: %s\n", path, strerror(errno));
-        return false;
-    }
-    f->names = calloc(n > 0 ? (size_t)n : 1, sizeof *f->names);
-    bool enough = f->names != NULL;
-    for (int i = 0; i < n; i++) {
-        char *name = enough ? strdup(entries[i]->d_name) : NULL;
-        enough = name != NULL;
-        if (enough) {
-            f->names[f->count++] = name;
-        }
-        free(entries[i]);
-    }
-    free(entries);
-    if (!enough || n == 0) {
-        fprintf(stderr, "hostcam: --frames %s: %s\n", path, enough ? "no *.jpg or *.jpeg there" : "out of memory");
+    int n = f->dir < 0 ? -1 : scandirat(f->dir, ".", &f->entries, is_picture, by_name);
+    if (n <= 0) {
+        fprintf(stderr, "hostcam: --frames %s: %s\n", path, n < 0 ? strerror(errno) : "no *.jpg or *.jpeg there");
         folder_close(f);
         return false;
     }
+    f->count = (size_t)n;
     return true;
 }
 
 void folder_close(struct folder *f)
 {
     for (size_t i = 0; i < f->count; i++) {
-        free(f->names[i]);
+        free(f->entries[i]);
     }
-    free(f->names);
+    free(f->entries);
     if (f->dir >= 0) {
         close(f->dir);
     }
@@ -77,7 +61,7 @@ static bool read_all(int fd, struct shot *shot)
 
 bool folder_shoot(struct folder *f, struct shot *shot)
 {
-    const char *name = f->names[f->next];
+    const char *name = f->entries[f->next]->d_name;
     f->next = (f->next + 1) % f->count;
     int fd = openat(f->dir, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {

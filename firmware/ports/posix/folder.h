@@ -4,11 +4,12 @@
 
 #include "shot.h"
 
+#include <dirent.h>
 #include <stdbool.h>
 
 struct folder {
     int dir; /* descriptor of the folder */
-    char **names;
+    struct dirent **entries;
     size_t count, next;
 };
 

@@ -182,6 +182,7 @@ static bool parse_size(const char *s, uint16_t *width, uint16_t *height)
 {
     unsigned w, h;
     int used = 0;
+    /* NOLINTNEXTLINE(cert-err34-c): five digits fit, and what a sign makes of them is no size */
     if (sscanf(s, "%5ux%5u%n", &w, &h, &used) != 2 || s[used] != '\0' || !settings_has_size(w, h)) {
         return false;
     }
@@ -194,6 +195,7 @@ static bool parse_mac(const char *s, uint8_t mac[6])
 {
     unsigned b[6];
     int used = 0;
+    /* NOLINTNEXTLINE(cert-err34-c): two digits fit */
     if (sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &used) != 6 ||
         s[used] != '\0') {
         return false;

@@ -111,6 +111,11 @@ static void compose(struct scene *c, const struct testcard *t, int quality)
 
 /* ---- Drawing, a row at a time ------------------------------------------------------------- */
 
+static uint8_t *pixel(uint8_t *row, int x)
+{
+    return row + (ptrdiff_t)3 * x;
+}
+
 static void put(uint8_t *px, int r, int g, int b)
 {
     px[0] = clamp(r);
@@ -128,9 +133,9 @@ static void draw_ground(const struct testcard *t, const struct scene *c, int y, 
         int n = c->bars_only ? 0 : t->grain[(grain + (uint32_t)x) % TESTCARD_GRAIN];
         int level = x * 255 / c->width + n;
         if (ramp) {
-            put(row + 3 * x, level, level, level);
+            put(pixel(row, x), level, level, level);
         } else {
-            put(row + 3 * x, bar[0] + n, bar[1] + n, bar[2] + n);
+            put(pixel(row, x), bar[0] + n, bar[1] + n, bar[2] + n);
         }
     }
 }
@@ -139,7 +144,7 @@ static void draw_wall(const struct testcard *t, const struct scene *c, uint8_t *
 {
     for (int x = 0; x < c->width; x++) {
         int leaf = c->kind == SCENE_BUSY ? t->grain[(grain + (uint32_t)x) % TESTCARD_GRAIN] : 0;
-        put(row + 3 * x, WALL + leaf, WALL + leaf, WALL + leaf);
+        put(pixel(row, x), WALL + leaf, WALL + leaf, WALL + leaf);
     }
 }
 
@@ -154,7 +159,7 @@ static void draw_ball(const struct scene *c, int y, uint8_t *row)
     for (int x = c->ball_x - half; x <= c->ball_x + half; x++) {
         if (x >= 0 && x < c->width) {
             int light = 255 - 120 * (x - c->ball_x + dy + 2 * c->ball_r) / (4 * c->ball_r);
-            put(row + 3 * x, light, light * 3 / 4, light / 4);
+            put(pixel(row, x), light, light * 3 / 4, light / 4);
         }
     }
 }
@@ -172,7 +177,7 @@ static void draw_text(const struct scene *c, int y, uint8_t *row)
     for (int x = margin; x < end && x < c->width; x++) {
         int column = (x - margin) / c->scale;
         bool ink = font_ink(text[column / FONT_WIDTH], column % FONT_WIDTH, glyph_y);
-        put(row + 3 * x, ink ? 255 : 0, ink ? 255 : 0, ink ? 255 : 0);
+        put(pixel(row, x), ink ? 255 : 0, ink ? 255 : 0, ink ? 255 : 0);
     }
 }
 
@@ -210,9 +215,9 @@ static void mirror(uint8_t *row, int width)
 {
     for (int a = 0, b = width - 1; a < b; a++, b--) {
         uint8_t px[3];
-        memcpy(px, row + 3 * a, 3);
-        memcpy(row + 3 * a, row + 3 * b, 3);
-        memcpy(row + 3 * b, px, 3);
+        memcpy(px, pixel(row, a), 3);
+        memcpy(pixel(row, a), pixel(row, b), 3);
+        memcpy(pixel(row, b), px, 3);
     }
 }
 
@@ -227,7 +232,7 @@ static void draw_row(struct testcard *t, const struct scene *c, int y, uint8_t *
     draw_ball(c, y, row);
     draw_text(c, y, row);
     for (int x = 0; x < c->width; x++) {
-        colour(c, row + 3 * x);
+        colour(c, pixel(row, x));
     }
     if (c->mirror) {
         mirror(row, c->width);

@@ -10,7 +10,7 @@
 #define TICK_NS NS_PER_MS
 
 /* One byte on the line may become so many at the terminal. */
-#define BURST (UART_BURST * FAULTS_BURST)
+#define BURST ((size_t)UART_BURST * FAULTS_BURST)
 
 static uint64_t to_ps(uint64_t ns)
 {

@@ -48,7 +48,7 @@ static bool walk_headers(const uint8_t *p, size_t n, size_t *at, struct jpeg_spa
         if (marker < SOF0 || (marker >= RST0 && marker <= EOI) || len < 2 || i + 2 + len > n) {
             return false;
         }
-        if (marker >= SOF0 && marker <= SOF2 && len >= 8) {
+        if (marker <= SOF2 && len >= 8) {
             out->height = big16(p + i + 5);
             out->width = big16(p + i + 7);
         }

@@ -284,8 +284,8 @@ static int by_value(const void *a, const void *b)
 
 double rig_line_share(struct host *h, uint32_t baud, unsigned tenths)
 {
-    double share[100];
-    unsigned n = tenths < 100 ? tenths : 100;
+    double share[100] = {0};
+    unsigned n = tenths < 1 ? 1 : tenths < 100 ? tenths : 100;
     for (unsigned i = 0; i < n; i++) {
         uint64_t bytes = h->bytes, start = h->read_ns;
         (void)host_run(h, 100, NULL);

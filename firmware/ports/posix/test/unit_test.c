@@ -107,6 +107,7 @@ static bool jpeg_damage_is_what_it_says(void)
     size_t n;
     const uint8_t *p = rig_picture(0, &n);
     uint8_t *copy = calloc(1, n + 600);
+    CHECK(copy != NULL, "%s", "out of memory");
     struct rng r;
     rng_seed(&r, 3, 3);
     memcpy(copy, p, n);
