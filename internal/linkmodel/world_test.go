@@ -261,7 +261,6 @@ func (w *world) wrote(piece written) {
 		w.part = nil
 	}
 	if piece.begins {
-		w.dev.begins()
 		w.part = nil
 	}
 	w.part = append(w.part, piece.data...)
