@@ -38,9 +38,7 @@ type deviceMonitor struct {
 	helloAt int64 // the last HELLO nobody asked for, or the beginning of the beacon
 	waitAt  int64 // requests wait since; 0: none do
 	frame   uint32
-	granted bool // the credit reached to the packet that begins
-	pending bool // that packet was decided upon before this step, when earlier held
-	earlier bool
+	granted uint32 // the newest frame that was decided upon while the credit reached to it; its packet may wait for the line
 
 	proven int // the rate that was committed, or the base rate
 }
@@ -90,7 +88,6 @@ func (w *world) base() int {
 func (m *deviceMonitor) stepped(before, r report) {
 	w := m.w
 	var events []event
-	m.pending, m.earlier = before.busy, m.allowed()
 	if m.state == down {
 		events = append(events, tPower)
 	} else {
@@ -112,6 +109,9 @@ func (m *deviceMonitor) stepped(before, r report) {
 	if !known {
 		w.fail("the device is in a state that the model does not have: %+v", r)
 		return
+	}
+	if m.state != down && r.nextFrame != before.nextFrame && m.credit && int32(m.limit-before.nextFrame) >= 0 {
+		m.granted = before.nextFrame
 	}
 	maybe := tLine
 	if m.linked && w.now >= m.heardAt+m.lease {
@@ -252,17 +252,6 @@ func (m *deviceMonitor) keeps(r report) {
 	}
 }
 
-// begins notes what the device was allowed when it began a packet.
-func (m *deviceMonitor) begins() {
-	m.granted = m.allowed() || m.pending && m.earlier
-	m.pending = false
-}
-
-// allowed: the credit reaches to the next frame.
-func (m *deviceMonitor) allowed() bool {
-	return m.state == free || m.credit && int32(m.limit-(m.frame+1)) >= 0
-}
-
 // says looks at a packet that the device has given to the line whole.
 func (m *deviceMonitor) says(p camlink.Packet, piece written) {
 	w := m.w
@@ -281,7 +270,7 @@ func (m *deviceMonitor) says(p camlink.Packet, piece written) {
 			w.fail("FRAME_BEGIN: %v", err)
 		case b.Number != m.frame+1:
 			w.fail("frame %d follows %d", b.Number, m.frame)
-		case !m.granted:
+		case m.state != free && int32(m.granted-b.Number) < 0:
 			w.fail("frame %d was sent beyond the credit (%v, up to %d)", b.Number, m.credit, m.limit)
 		}
 		m.frame = b.Number

@@ -118,7 +118,6 @@ func (l *liar) took(r report) {
 	w.dev.stepped(before, r)
 	for _, piece := range r.wrote {
 		if piece.begins {
-			w.dev.begins()
 			w.part = nil
 		}
 		w.part = append(w.part, piece.data...)

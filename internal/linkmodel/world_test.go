@@ -62,7 +62,7 @@ type world struct {
 	partOf  written
 	upBusy  int64
 	sent    []sent
-	places  int // of sent, before the last host had gone
+	places  int      // of sent, before the last host had gone
 	count   [256]int // by type
 	damaged int      // frames' chunks, by the scenario
 
@@ -261,7 +261,6 @@ func (w *world) wrote(piece written) {
 		w.part = nil
 	}
 	if piece.begins {
-		w.dev.begins()
 		w.part = nil
 	}
 	w.part = append(w.part, piece.data...)
