@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/crypto/bcrypt"
 )
 
 func TestWithoutABook(t *testing.T) {
@@ -33,6 +35,7 @@ func TestWithoutABook(t *testing.T) {
 	if _, _, err := k.NewSession(Anyone()); !errors.Is(err, ErrForbidden) {
 		t.Errorf("a session nobody needs: %v", err)
 	}
+	k.compare = func([]byte, []byte) error { return nil } // even then
 	k.Replace(Book{})
 	if !k.Required() || k.Still(Anyone()) {
 		t.Error("an empty book lets everybody in")
@@ -50,13 +53,30 @@ func TestWithoutABook(t *testing.T) {
 // TestNothingButTheTruth: what is nearly a credential is none (CVE-2025-57808, motionEye V-01).
 func TestNothingButTheTruth(t *testing.T) {
 	long := strings.Repeat("0123456789", 7) + "ab" // all that bcrypt looks at
+	// The real bcrypt, as cheap as it goes, in the place of hashes that a Book may have.
+	cheap := map[string]string{}
+	hash := func(password string) string {
+		real, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dear := "$2a$10$" + string(real[7:])
+		cheap[dear] = string(real)
+		return dear
+	}
 	b := Book{Key: NewKey(), Users: []Account{
-		{Name: "ann", Secret: hashed(t, secret), Role: Admin},
-		{Name: "max", Secret: hashed(t, long), Role: Viewer},
+		{Name: "ann", Secret: hash(secret), Role: Admin},
+		{Name: "max", Secret: hash(long), Role: Viewer},
 	}}
 	token := NewToken()
 	b.Tokens = []Account{{Name: "prom", Secret: TokenDigest(token), Role: Viewer}}
 	k := New(Options{Addresses: 1 << 16})
+	k.compare = func(hash, password []byte) error {
+		if real, ok := cheap[string(hash)]; ok {
+			return bcrypt.CompareHashAndPassword([]byte(real), password)
+		}
+		return bcrypt.ErrMismatchedHashAndPassword
+	}
 	k.Replace(b)
 	n := 0
 	elsewhere := func() netip.Addr { // none is refused for those before it
@@ -156,7 +176,9 @@ func TestStill(t *testing.T) {
 		"nothing":            {func(*rig, *Book) {}, true, true, true},
 		"another's password": {func(r *rig, b *Book) { of(b, "ann").Secret = r.hash("another one") }, true, true, true},
 		"another removed":    {func(_ *rig, b *Book) { b.Users = b.Users[1:] }, true, true, true},
-		"one more":           {func(r *rig, b *Book) { b.Users = append(b.Users, Account{Name: "new", Secret: r.hash("x"), Role: Admin}) }, true, true, true},
+		"one more": {func(r *rig, b *Book) {
+			b.Users = append(b.Users, Account{Name: "new", Secret: r.hash("x"), Role: Admin})
+		}, true, true, true},
 		"removed":            {func(_ *rig, b *Book) { b.Users = b.Users[:1] }, false, false, true},
 		"password":           {func(r *rig, b *Book) { of(b, "oli").Secret, of(b, "vic").Secret = r.hash(secret), r.hash(secret) }, false, false, true},
 		"role up":            {func(_ *rig, b *Book) { of(b, "oli").Role, of(b, "vic").Role = Admin, Operator }, false, true, true},
@@ -256,6 +278,10 @@ func TestEnds(t *testing.T) {
 		long, until, err := r.NewSession(ann)
 		if err != nil || !until.Equal(time.Now().Add(time.Hour).Truncate(time.Second)) {
 			t.Errorf("%v, %v", until, err)
+		}
+		r.with(func(b *Book) { b.Users[1].Until = end })
+		if l, err := r.Link(home, "door", r.link(t, r.in(t, "oli"), "door")); err != nil || !l.Until.Equal(end) {
+			t.Errorf("a link that outlives its maker: %+v, %v", l, err)
 		}
 		session, err := r.Session(home, long)
 		if err != nil || !session.Until.Equal(until) {
@@ -374,6 +400,21 @@ func TestGrants(t *testing.T) {
 	}
 	if len(seen) != int(kinds)+int(Reasons)+1-3 { // token, session and link are both; and unknown
 		t.Errorf("%v", seen)
+	}
+}
+
+// TestOnTheWhole: what is made is let in, with nothing replaced.
+func TestOnTheWhole(t *testing.T) {
+	password := NewPassword()
+	h, err := HashPassword(password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := New(Options{})
+	k.Replace(Book{Users: []Account{{Name: "ann", Secret: h, Role: Operator, Cameras: []string{"door"}}}})
+	g, err := k.Password(t.Context(), home, "ann", password)
+	if err != nil || g.Role != Operator || !g.Sees("door") || g.Sees("yard") || !k.Still(g) {
+		t.Errorf("%+v, %v", g, err)
 	}
 }
 

@@ -437,7 +437,9 @@ func TestCache(t *testing.T) {
 			j := rapid.IntRange(i, len(whole)).Draw(t, name)
 			return [3]string{whole[:i], whole[i:j], whole[j:]}
 		}
-		key := func(p [3]string) cacheKey { return b.cacheKey(r.own, &account{Account: Account{Secret: p[2]}}, p[0], p[1]) }
+		key := func(p [3]string) cacheKey {
+			return b.cacheKey(r.own, &account{Account: Account{Secret: p[2]}}, p[0], p[1])
+		}
 		one, two := cut("one"), cut("two")
 		if (key(one) == key(two)) != (one == two) {
 			t.Fatalf("%q and %q", one, two)

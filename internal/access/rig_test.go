@@ -114,15 +114,6 @@ func (r *rig) link(t testing.TB, g Grant, camera string) string {
 	return v
 }
 
-func hashed(t testing.TB, password string) string {
-	t.Helper()
-	h, err := HashPassword(password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
 // limitedFor is how long somebody is told to wait; 0 if he is not.
 func limitedFor(err error) time.Duration {
 	if l, ok := errors.AsType[*Limited](err); ok {

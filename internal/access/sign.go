@@ -123,6 +123,14 @@ func (b *book) behind(s signed, now time.Time) *account {
 	return a
 }
 
+// earlier is the end of what ends with an account, which may be endless, or before it.
+func earlier(account, own time.Time) time.Time {
+	if !account.IsZero() && account.Before(own) {
+		return account
+	}
+	return own
+}
+
 // NewSession makes the value of a page's cookie for who has shown to be a user, or has a token or another session. A changed
 // password, like a removed account, ends it. Its role and cameras are those that the account has when it is used.
 func (k *Keeper) NewSession(g Grant) (value string, until time.Time, err error) {
@@ -130,10 +138,11 @@ func (k *Keeper) NewSession(g Grant) (value string, until time.Time, err error) 
 	if b == nil || g.Kind == Link || g.Kind == Anonymous || !k.Still(g) {
 		return "", time.Time{}, ErrForbidden
 	}
-	until = k.now().Add(time.Duration(k.session.Load())).Truncate(time.Second)
-	if a := b.of(g.maker, g.Name); a != nil && !a.Until.IsZero() && a.Until.Before(until) {
-		until = a.Until.Truncate(time.Second)
+	until = k.now().Add(time.Duration(k.session.Load()))
+	if a := b.of(g.maker, g.Name); a != nil { // it may have gone this moment
+		until = earlier(a.Until, until)
 	}
+	until = until.Truncate(time.Second)
 	return b.sign(forSession, "", g.maker, g.Name, g.proof, until), until, nil
 }
 
@@ -153,7 +162,7 @@ func (k *Keeper) Session(from netip.Addr, value string) (Grant, error) {
 	}
 	k.stats.succeeded(Session)
 	g := a.grant()
-	g.Kind, g.Until = Session, s.until
+	g.Kind, g.Until = Session, earlier(a.Until, s.until)
 	return g, nil
 }
 
@@ -191,7 +200,7 @@ func (k *Keeper) Link(from netip.Addr, camera, value string) (Grant, error) {
 		return Grant{}, k.expired()
 	}
 	k.stats.succeeded(Link)
-	return Grant{Name: a.Name, Role: Viewer, Cameras: []string{camera}, Until: s.until, Kind: Link, maker: a.kind, proof: a.proof}, nil
+	return Grant{Name: a.Name, Role: Viewer, Cameras: []string{camera}, Until: earlier(a.Until, s.until), Kind: Link, maker: a.kind, proof: a.proof}, nil
 }
 
 // Maker is the grant of an account for making links in its name. It is for the commands of who owns the file, and asks for nothing.

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/camgw/camgw/internal/access"
 	"github.com/camgw/camgw/internal/camera"
 	"github.com/camgw/camgw/internal/fanout"
 	"github.com/camgw/camgw/internal/histogram"
@@ -42,6 +43,9 @@ func registry(t *testing.T) *prometheus.Registry {
 	s.Web = server.Stats
 	s.Cameras = func() []Camera { return cameras }
 	s.Config = func() Config { return Config{Successful: true, Loaded: time.Unix(1, 0)} }
+	keeper := access.New(access.Options{})
+	keeper.Replace(access.Book{})
+	s.Access, s.Users = keeper.Stats, s.Config
 	return NewRegistry(s)
 }
 
@@ -77,6 +81,9 @@ func TestZeroInitialised(t *testing.T) {
 		"camgw_frame_memory_bytes":           2,
 		"camgw_client_disconnections_total":  2 * 9,
 		"camgw_client_rejections_total":      8,
+		"camgw_auth_failures_total":          int(access.Reasons),
+		"camgw_auth_successes_total":         len(access.Kinds()),
+		"camgw_auth_accounts":                2,
 		"camgw_websocket_refusals_total":     7,
 		"camgw_frames_received_total":        2,
 		"camgw_device_settings_total":        2 * int(camera.NumSettingFates),
