@@ -145,11 +145,11 @@ func (a Account) Check(kind Kind) *Mistake {
 	}
 	if kind == Token {
 		if b, err := hex.DecodeString(a.Secret); err != nil || len(b) != sha256.Size {
-			return &Mistake{"secret", "must be the SHA-256 of a token, in hex", "camgw token add " + a.Name}
+			return &Mistake{"secret", "must be the SHA-256 of a token, in hex", "take the token out of the file, and then: camgw token add " + a.Name}
 		}
 		return nil
 	}
-	again := "camgw user passwd " + a.Name
+	again := "take the user out of the file, and then: camgw user add " + a.Name
 	cost, err := bcrypt.Cost([]byte(a.Secret))
 	switch {
 	case a.Secret == "":

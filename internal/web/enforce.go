@@ -123,7 +123,7 @@ func (s *Server) enforce(rt *route) http.Handler {
 		v := &visit{client: client, from: from}
 		if rt.reach != toAll && !slices.Contains(rt.free, r.Method) {
 			var err error
-			if v.grant, err = s.identify(rt, r, from); err != nil {
+			if v.grant, err = s.identify(rt, w, r, from); err != nil {
 				s.unknown(rt, w, r, v, err)
 				return
 			}

@@ -87,7 +87,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	err := errNobodyAsks
 	if s.asks() {
 		var g access.Grant
-		if g, err = s.options.Access.Password(r.Context(), v.from, user, password); err == nil {
+		if g, err = s.password(w, r, v.from, user, password); err == nil {
 			value, until, err = s.options.Access.NewSession(g)
 		}
 	}

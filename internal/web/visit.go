@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/camgw/camgw/internal/access"
 )
@@ -43,7 +44,7 @@ const sessionCookie = "camgw_session"
 
 // identify finds out who a request is from. Credentials that it sends on purpose decide alone; then a signed link, where the route
 // takes one; then the browser's session.
-func (s *Server) identify(rt *route, r *http.Request, from netip.Addr) (access.Grant, error) {
+func (s *Server) identify(rt *route, w http.ResponseWriter, r *http.Request, from netip.Addr) (access.Grant, error) {
 	if !s.asks() {
 		return anybody, nil
 	}
@@ -59,7 +60,7 @@ func (s *Server) identify(rt *route, r *http.Request, from netip.Addr) (access.G
 			if !ok {
 				return access.Grant{}, access.ErrUnknown
 			}
-			return keeper.Password(r.Context(), from, user, password)
+			return s.password(w, r, from, user, password)
 		case strings.EqualFold(scheme, "Bearer"):
 			return keeper.Token(from, strings.TrimLeft(rest, " "))
 		}
@@ -86,6 +87,15 @@ func (s *Server) identify(rt *route, r *http.Request, from netip.Addr) (access.G
 		}
 	}
 	return access.Grant{}, failure
+}
+
+// password lets a user in. Others' passwords may have to be checked first, which can take longer on a small machine than a request
+// may take to arrive; net/http would end the request when that deadline comes while nothing is to be read.
+func (s *Server) password(w http.ResponseWriter, r *http.Request, from netip.Addr, user, password string) (access.Grant, error) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Time{}) // where there is no connection there is no deadline either
+	defer func() { _ = c.SetReadDeadline(time.Now().Add(readTimeout)) }()
+	return s.options.Access.Password(r.Context(), from, user, password)
 }
 
 // visible are the cameras somebody may see, in their order. The slice must not be written to.
