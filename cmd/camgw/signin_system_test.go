@@ -49,7 +49,7 @@ func (p *tab) signIn(user, password string) {
 		p.eval(fmt.Sprintf(`document.getElementById(%q).focus()`, id), nil)
 		p.call("Input.insertText", map[string]any{"text": value}, nil)
 	}
-	p.eval(`document.querySelector(".signin button").click()`, nil)
+	p.leaves("signing in", func() { p.eval(`setTimeout(() => document.querySelector(".signin button").click())`, nil) })
 }
 
 // TestSignIn: a person signs in, watches, gives a player a link, is safe from other sites' pages meanwhile, and is out when that is said, or
@@ -110,14 +110,15 @@ func TestSignIn(t *testing.T) {
 	evil(t, b, d)
 
 	// Out, in again, and removed by somebody else while watching.
-	p.eval(`document.querySelector('.tools button[title^="Sign out"]').click()`, nil)
+	p.leaves("signing out", func() {
+		p.eval(`setTimeout(() => document.querySelector('.tools button[title^="Sign out"]').click())`, nil)
+	})
 	p.signIn(signInUser, signInPassword)
 	p.await(20*time.Second, "the page again", `document.querySelector("main > section")`)
 	p.eval(pageProbe, nil)
 	p.await(20*time.Second, "pictures again", `document.querySelector(".stage canvas, .tile canvas")`)
-	manageUsers(t, users, "", "user", "remove", signInUser)
-	took := p.await(20*time.Second, "the form, after the user was removed", `document.querySelector(".signin form")`)
-	t.Logf("removed, and out after %v", took)
+	p.leaves("removed", func() { manageUsers(t, users, "", "user", "remove", signInUser) })
+	p.await(20*time.Second, "the form, after the user was removed", `document.querySelector(".signin form")`)
 	within(t, 5*time.Second, "the end of it in the log", func() bool { return strings.Contains(d.log.String(), `msg="access ended"`) })
 	if log := d.log.String(); strings.Contains(log, "not this one") || strings.Contains(log, signInPassword) || strings.Contains(log, "sig=") {
 		t.Error("the log tells secrets")
