@@ -35,7 +35,7 @@ type Account struct {
 }
 
 const (
-	// Cost is the cost of bcrypt for new passwords: about 50 ms on a desktop machine, about a second on a Raspberry Pi Zero.
+	// Cost is the cost of bcrypt for new passwords: 74 ms of a 2.5 GHz core (BenchmarkPassword), more than ten times that on a Pi Zero.
 	Cost = 10
 	// A hash that costs less is guessed too fast; one that costs more holds up everybody on a small machine.
 	minCost, maxCost = Cost, 14
@@ -145,11 +145,11 @@ func (a Account) Check(kind Kind) *Mistake {
 	}
 	if kind == Token {
 		if b, err := hex.DecodeString(a.Secret); err != nil || len(b) != sha256.Size {
-			return &Mistake{"secret", "must be the SHA-256 of a token, in hex", "camgw token add " + a.Name}
+			return &Mistake{"secret", "must be the SHA-256 of a token, in hex", "take the token out of the file, and then: camgw token add " + a.Name}
 		}
 		return nil
 	}
-	again := "camgw user passwd " + a.Name
+	again := "take the user out of the file, and then: camgw user add " + a.Name
 	cost, err := bcrypt.Cost([]byte(a.Secret))
 	switch {
 	case a.Secret == "":

@@ -125,7 +125,7 @@ func (d *document) account(kind access.Kind, path string, m map[string]any) (a a
 			}
 			a.Until = at
 		case "password", "token", "secret", "hash":
-			wrong("passwords and tokens do not stand here as they are", "camgw "+table(kind)+" "+again(kind)+" NAME")
+			wrong("passwords and tokens do not stand here as they are", "take the "+table(kind)+" out of the file, and then: camgw "+table(kind)+" add NAME")
 		default:
 			try := Nearest(name, names)
 			if try == "" {
@@ -160,13 +160,6 @@ func table(kind access.Kind) string {
 		return tokenTable
 	}
 	return userTable
-}
-
-func again(kind access.Kind) string {
-	if kind == access.Token {
-		return "add"
-	}
-	return "passwd"
 }
 
 func roleExample(s string) string {
