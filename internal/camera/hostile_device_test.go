@@ -233,3 +233,50 @@ func TestHostileFloods(t *testing.T) {
 		})
 	}
 }
+
+// TestLinksThatAreLostAtOnce: a device that links and says in the same breath that it is not linked gets growing pauses.
+func TestLinksThatAreLostAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var links uint64
+		given := false
+		undergo(t, true, func(o *ordeal) *hostile {
+			if given {
+				links = o.cam.Stats().Links
+				return nil
+			}
+			given = true
+			h := newHostile(t, &program{})
+			h.auto, h.ends = autoAll, time.Now().Add(20*time.Second)
+			h.feed = func() []byte {
+				h.packet(camlink.TypeHello, 0, 0, h.hello.Append(nil))
+				return h.out
+			}
+			return h
+		})
+		if links < 5 || links > 30 {
+			t.Errorf("%d links", links)
+		}
+	})
+}
+
+// TestShortHello: a HELLO too short for its type changes nothing, even where it answers.
+func TestShortHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		given := false
+		undergo(t, true, func(o *ordeal) *hostile {
+			if given {
+				if s := o.cam.Stats(); s.Links != 0 || o.cam.Status().Device != nil {
+					t.Errorf("%d links to %+v", s.Links, o.cam.Status().Device)
+				}
+				return nil
+			}
+			given = true
+			h := newHostile(t, &program{})
+			h.feed = func() []byte {
+				h.packet(camlink.TypeHello, camlink.FlagResponse, h.request.Ref, h.hello.Append(nil)[:47])
+				return h.out
+			}
+			return h
+		})
+	})
+}
