@@ -19,6 +19,7 @@ import (
 const (
 	DefaultListen     = "127.0.0.1:8080"
 	DefaultMaxViewers = 512
+	DefaultSocketMode = "0660"
 
 	DefaultMode            = "latest"
 	DefaultLockstepTimeout = 2 * time.Second
@@ -34,9 +35,15 @@ type Flags struct {
 	Ports          []string // PORT or NAME=PORT
 	Listen         string   // host:port
 	StreamListen   string   // host:port of a listener for /stream alone; empty: none
+	AlsoListen     []string // more of the first kind
 	Baud           int      // 0 negotiates
 	MaxViewers     int
 	InsecureNoAuth bool
+
+	SocketMode, SocketGroup string // of Unix sockets; empty: DefaultSocketMode, and the process's own
+	TLSCert, TLSKey         string // files; empty: plain HTTP
+
+	MaxConnections, MaxConnectionsPerAddress int // 0: they follow from the others
 
 	RecoveryHook []string // program and arguments; empty: none
 
@@ -73,6 +80,10 @@ type wish struct {
 type Config struct {
 	Listen       string
 	StreamListen string // "": none
+	AlsoListen   []string
+	Socket       Socket
+	TLS          TLS
+	Connections  Connections
 	MaxViewers   int
 	Cameras      []Camera // at least one; ids are unique
 
@@ -180,6 +191,9 @@ func (f *Flags) try(path string, v any) string {
 	k := keyOf(path)
 	switch from := f.from[path]; from.origin {
 	case File:
+		if one, ok := v.(string); ok && k.kind == list {
+			v = []string{one}
+		}
 		return k.name + " = " + literal(v)
 	case Environment:
 		return from.place + "=" + plain(v)
@@ -207,7 +221,7 @@ func (f *Flags) wrong(path string, v any, why, try string) *Error {
 
 func (f *Flags) check() (Config, error) {
 	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl, InsecureNoAuth: f.InsecureNoAuth}
-	errs := []error{f.checkListen("http.listen", f.Listen, DefaultListen), f.checkLimits()}
+	errs := []error{f.checkListen("http.listen", f.Listen, DefaultListen), f.checkLimits(), f.listeners(&c)}
 	if f.StreamListen != "" {
 		errs = append(errs, f.checkListen("http.webserver_stream_listen", f.StreamListen, "127.0.0.1:81"))
 	}
@@ -407,6 +421,9 @@ func (f *Flags) hook() (Hook, error) {
 // checkListen refuses addresses that others reach while nothing asks who they
 // are: cameras left open to a network are the most abused devices there are.
 func (f *Flags) checkListen(path, address, local string) error {
+	if socket, ok := SocketPath(address); ok {
+		return f.checkSocket(path, address, socket)
+	}
 	local = f.try(path, local)
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

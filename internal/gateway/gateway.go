@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -92,10 +93,15 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 	registry := metrics.NewRegistry(metrics.Sources{
 		Cameras: g.sources,
 		Web:     func() web.Stats { return server.Stats() },
-		Config:  g.loads.stats,
+		Config:  g.loads.stats, Certificate: certificateStats(p.pair),
 		Version: o.Version, Revision: o.Revision,
 	})
+	var secure *tls.Config
+	if p.pair != nil {
+		secure = p.pair.Config()
+	}
 	server = web.New(web.Options{
+		TLS:     secure,
 		Cameras: views(g.units), Logger: o.Logger, Metrics: metrics.NewHandler(registry),
 		Version: o.Version, AllowGetControl: cfg.AllowGetControl, Limits: p.limits,
 	})
@@ -126,7 +132,7 @@ func (g *gateway) run(ctx context.Context, on systemd.Listeners, o Options) erro
 	}
 
 	for _, l := range on.HTTP {
-		g.log.Info("serving", "address", l.Addr().String(), "cameras", len(g.units))
+		g.log.Info("serving", "address", l.Addr().String(), "cameras", len(g.units), "tls", g.config.TLS.Enabled() && l.Addr().Network() != "unix")
 	}
 	if o.Ready != nil {
 		o.Ready(on.HTTP[0].Addr())

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -170,19 +171,20 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		fd, err := descriptor(tcp)
-		if err == nil {
-			err = u.socket.server.bound(fd)
-		}
-		if err != nil {
+	if tcp, ok := wire(conn).(*net.TCPConn); ok {
+		if err := u.socket.server.boundTCP(tcp); err != nil {
 			u.socket.log.Debug("connection not bounded", "error", err)
 		}
 	}
-	wire := &socketConn{Conn: conn}
-	wire.of, wire.timeout = conn, u.socket.server.options.WriteTimeout
-	u.socket.wire = wire
-	return wire, bufio.NewReadWriter(both.Reader, bufio.NewWriterSize(wire, socketBuffer)), nil
+	metered := &socketConn{Conn: conn, meter: newFrameMeter()}
+	metered.of, metered.timeout = conn, u.socket.server.options.WriteTimeout
+	u.socket.wire = metered
+	// What the client has sent already passes the meter too: the library takes over what is buffered, and then reads by itself.
+	early, err := both.Reader.Peek(both.Reader.Buffered())
+	if err == nil && metered.meter.pass(early, time.Now()) {
+		metered.flooded.Store(true)
+	}
+	return metered, bufio.NewReadWriter(both.Reader, bufio.NewWriterSize(metered, socketBuffer)), nil
 }
 
 func (u *upgrade) fail(err error) {
@@ -200,11 +202,29 @@ func (u *upgrade) fail(err error) {
 	s.fail(u.ResponseWriter, problem{Status: u.status, Detail: detail})
 }
 
-// socketConn gives each write its time.
+// socketConn gives each write its time, and counts the frames that are read.
 type socketConn struct {
 	net.Conn
 	patience
+	meter   frameMeter // the reader's
+	flooded atomic.Bool
 }
+
+// Read is part of net.Conn.
+func (c *socketConn) Read(p []byte) (int, error) {
+	if c.flooded.Load() {
+		return 0, errFrames
+	}
+	n, err := c.Conn.Read(p)
+	if c.meter.pass(p[:n], time.Now()) {
+		c.flooded.Store(true)
+		return 0, errFrames
+	}
+	return n, err
+}
+
+// cut ends the connection at once. TLS would wait to say good-bye.
+func (c *socketConn) cut() { _ = wire(c.Conn).Close() } // what fails then is being ended
 
 // Write is part of net.Conn.
 func (c *socketConn) Write(p []byte) (int, error) {
@@ -244,7 +264,11 @@ func (k *socket) read() {
 	for {
 		kind, message, err := k.conn.Read(context.Background())
 		if err != nil {
-			if errors.Is(err, websocket.ErrMessageTooBig) {
+			switch {
+			case k.wire.flooded.Load():
+				k.server.socketRefusals[SocketFrames].Add(1)
+				k.end(errPolicy, websocket.StatusPolicyViolation, errFrames.Error())
+			case errors.Is(err, websocket.ErrMessageTooBig):
 				k.server.socketRefusals[SocketTooLarge].Add(1)
 				k.end(errPolicy, websocket.StatusMessageTooBig, "") // which the library has said already
 			}
@@ -405,7 +429,7 @@ func (k *socket) end(why error, code websocket.StatusCode, text string) {
 			patience.Stop()
 		}
 		// Close waits for the client's answer, and would do so for longer.
-		force := time.AfterFunc(socketLinger, func() { _ = k.wire.Conn.Close() })
+		force := time.AfterFunc(socketLinger, k.wire.cut)
 		defer force.Stop()
 		var err error
 		if code == 0 {

@@ -158,6 +158,7 @@ type stream struct {
 	place  *place
 	log    *slog.Logger
 	viewer *fanout.Viewer // under scope.mu
+	conn   net.Conn       // what carries it, if the scope does; under scope.mu
 
 	// Of whoever calls the Sink.
 	filling    bool // a no-signal picture, and not a repeat

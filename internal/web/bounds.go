@@ -1,0 +1,42 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	// maxURL is what RFC 9110 (4.1) wants everybody to take at least.
+	maxURL = 8000
+	// maxQueryKeys is far more than any address here has.
+	maxQueryKeys = 64
+
+	requestRate  = 100 // requests per second of one connection, at most, over time
+	requestBurst = 200 // and at once
+)
+
+// excessive refuses requests that are larger or come faster than anybody's who means well. It reports whether it has answered.
+func (s *Server) excessive(w http.ResponseWriter, r *http.Request) bool {
+	p := problem{}
+	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+		s.connections.serves(c)
+		if !c.budget.take(time.Now()) {
+			w.Header().Set("Connection", "close")
+			w.Header().Set("Retry-After", "1")
+			p = problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf("more than %d requests per second on one connection", requestRate)}
+		}
+	}
+	switch {
+	case p.Status != 0:
+	case len(r.RequestURI) > maxURL:
+		p = problem{Status: http.StatusRequestURITooLong, Detail: fmt.Sprintf("an address may have %d bytes", maxURL)}
+	case strings.Count(r.URL.RawQuery, "&") >= maxQueryKeys:
+		p = problem{Status: http.StatusRequestURITooLong, Detail: fmt.Sprintf("a query may have %d keys", maxQueryKeys)}
+	default:
+		return false
+	}
+	s.fail(w, p)
+	return true
+}
