@@ -86,7 +86,8 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 	for _, one := range p.parts {
 		g.units = append(g.units, newUnit(one, o.Logger))
 	}
-	g.running.Store(&g.units)
+	units := g.units // of the first configuration; g.units itself is not for others to read
+	g.running.Store(&units)
 	g.loads.done(nil, time.Now())
 	// The server's own counters are among the sources of the handler it serves.
 	var server *web.Server
