@@ -36,6 +36,9 @@ import (
 var programs struct{ camgw, hostcam string }
 
 func TestMain(m *testing.M) {
+	if name := os.Getenv(attackVariable); name != "" {
+		os.Exit(attackMain(name))
+	}
 	testscript.Main(suite{m}, map[string]func(){"camgw": func() {
 		machine = serialport.Machine{Sys: os.Getenv("TEST_SYS"), Dev: os.Getenv("TEST_DEV")}
 		main()

@@ -3,8 +3,11 @@ package web
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -36,7 +39,7 @@ func TestSlowloris(t *testing.T) {
 		}
 		second := r.ask(get("/healthz"))
 		second.answer("GET")
-		go io.Copy(io.Discard, second.conn) //nolint:errcheck // ends with the connection
+		go io.Copy(io.Discard, second.conn)                                                            //nolint:errcheck // ends with the connection
 		if took := second.drip("GET / HTTP/1.1\r\nX: y\r\n"); took > readHeaderTimeout+6*time.Second { // from its first four bytes on
 			t.Errorf("a second header may take %v", took)
 		}
@@ -150,7 +153,8 @@ func TestAddressAndQueryAreBounded(t *testing.T) {
 	})
 }
 
-// TestPipelinedRequests: a connection has so many requests a second, and is closed then.
+// TestPipelinedRequests: a connection has so many requests a second, and is closed then. Of an address that has a bound, all
+// connections together have them.
 func TestPipelinedRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{}, "a")
@@ -174,6 +178,44 @@ func TestPipelinedRequests(t *testing.T) {
 				t.Fatal(res.Status)
 			}
 			time.Sleep(2 * time.Second / requestRate)
+		}
+	})
+}
+
+// TestReconnectingBuysNothing: an address has one budget, however often it connects, and its record does not stay for ever.
+func TestReconnectingBuysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := connections{}
+		o := Limits{MaxConnections: 10, MaxConnectionsPerAddress: 5}
+		ask := func(from string) bool {
+			conn := remoteConn{addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))}
+			all.enter(conn, &o)
+			good := all.serves(all.find(conn))
+			all.leave(conn)
+			return good
+		}
+		good := 0
+		for range 2 * requestBurst {
+			if ask("192.0.2.1:1") {
+				good++
+			}
+		}
+		if good != requestBurst || !ask("192.0.2.2:1") {
+			t.Errorf("%d requests answered", good)
+		}
+		if len(all.byHost) == 0 {
+			t.Error("what an address has used is forgotten when it leaves")
+		}
+		time.Sleep(2 * requestBurst / requestRate * time.Second)
+		for i := range 3 * o.MaxConnections {
+			ask(fmt.Sprintf("198.51.100.%d:1", i))
+			time.Sleep(time.Second)
+		}
+		if n := len(all.byHost); n > 2*o.MaxConnections {
+			t.Errorf("%d addresses are remembered", n)
+		}
+		if !ask("192.0.2.1:1") {
+			t.Error("no budget after a pause")
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 )
 
 const (
@@ -13,19 +12,18 @@ const (
 	// maxQueryKeys is far more than any address here has.
 	maxQueryKeys = 64
 
-	requestRate  = 100 // requests per second of one connection, at most, over time
-	requestBurst = 200 // and at once
+	requestRate  = 200 // requests per second of one address, or one connection of a proxy's, at most, over time
+	requestBurst = 400 // and at once
 )
 
 // excessive refuses requests that are larger or come faster than anybody's who means well. It reports whether it has answered.
 func (s *Server) excessive(w http.ResponseWriter, r *http.Request) bool {
 	p := problem{}
 	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-		s.connections.serves(c)
-		if !c.budget.take(time.Now()) {
+		if !s.connections.serves(c) {
 			w.Header().Set("Connection", "close")
 			w.Header().Set("Retry-After", "1")
-			p = problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf("more than %d requests per second on one connection", requestRate)}
+			p = problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf("more than %d requests per second", requestRate)}
 		}
 	}
 	switch {

@@ -15,7 +15,7 @@ import (
 type connections struct {
 	mu       sync.Mutex
 	open     map[net.Conn]*connection // by what was accepted, below TLS
-	byHost   map[netip.Addr]int
+	byHost   map[netip.Addr]*visitor
 	waiting  list.List // of *connection; who has waited longest is first
 	accepted uint64
 	dropped  [drops]uint64
@@ -24,10 +24,10 @@ type connections struct {
 	complained time.Time // when a failure was last logged
 }
 
-// connection is one of them. Its fields are under connections.mu, but for those of the handlers.
+// connection is one of them. Its fields are under connections.mu.
 type connection struct {
 	conn   net.Conn      // as it was accepted
-	host   netip.Addr    // invalid: not bounded by address
+	host   netip.Addr    // invalid: has no bound of its own
 	place  *list.Element // among those that wait; nil: it is being answered, or has been told to go
 	since  time.Time     // when it began to wait
 	asked  int           // requests that it has begun to send, and that were read or given up
@@ -35,8 +35,12 @@ type connection struct {
 
 	displaced bool
 	gone      chan struct{} // closed when its descriptor is
+	budget    *bucket       // of requests; its address's, or its own if that has no bound
+}
 
-	// Of the handlers, which net/http calls one after the other.
+// visitor is one address, as long as it has connections, or has lately asked for much.
+type visitor struct {
+	open   int
 	budget bucket
 }
 
@@ -66,7 +70,8 @@ func (all *connections) enter(conn net.Conn, o *Limits) (displaced *connection, 
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	all.accepted++
-	if bound := o.connectionsOf(host); bound > 0 && all.byHost[host] >= bound {
+	bound, v := o.connectionsOf(host), all.byHost[host]
+	if bound > 0 && v != nil && v.open >= bound {
 		all.dropped[DropAddress]++
 		return nil, false
 	}
@@ -81,16 +86,41 @@ func (all *connections) enter(conn net.Conn, o *Limits) (displaced *connection, 
 		all.dropped[DropDisplaced]++
 		all.rest(displaced)
 	}
-	c := &connection{conn: conn, host: host, since: time.Now(), gone: make(chan struct{}), budget: bucket{rate: requestRate, size: requestBurst}}
+	c := &connection{conn: conn, since: time.Now(), gone: make(chan struct{})}
 	if all.open == nil {
-		all.open, all.byHost = make(map[net.Conn]*connection), make(map[netip.Addr]int)
+		all.open, all.byHost = make(map[net.Conn]*connection), make(map[netip.Addr]*visitor)
 	}
 	all.open[conn] = c
-	if host.IsValid() {
-		all.byHost[host]++
+	if bound > 0 {
+		if v == nil {
+			all.forget(o.MaxConnections)
+			v = &visitor{budget: newBudget()}
+			all.byHost[host] = v
+		}
+		v.open++
+		c.host, c.budget = host, &v.budget
+	} else {
+		own := newBudget()
+		c.budget = &own
 	}
 	c.place = all.waiting.PushBack(c)
 	return displaced, true
+}
+
+func newBudget() bucket { return bucket{rate: requestRate, size: requestBurst} }
+
+// forget forgets addresses that have left and used nothing of their budget lately, once there are more of them than may be
+// connected. It needs mu.
+func (all *connections) forget(most int) {
+	if len(all.byHost) < 2*most {
+		return
+	}
+	now := time.Now()
+	for host, v := range all.byHost {
+		if v.open == 0 && v.budget.idle(now) {
+			delete(all.byHost, host)
+		}
+	}
 }
 
 // rest takes a connection out of those that wait. It needs mu.
@@ -118,11 +148,12 @@ func (all *connections) asks(conn net.Conn) {
 	c.served = false
 }
 
-// serves is for a connection whose request has reached a handler.
-func (all *connections) serves(c *connection) {
+// serves is for a connection whose request has reached a handler. It reports whether there is a budget for it.
+func (all *connections) serves(c *connection) bool {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	c.served = true
+	return c.budget.take(time.Now())
 }
 
 // waits is for a connection that has got its answer and may ask again.
@@ -146,8 +177,8 @@ func (all *connections) leave(conn net.Conn) {
 	c := all.open[wire(conn)]
 	delete(all.open, c.conn)
 	all.rest(c)
-	if c.host.IsValid() {
-		if all.byHost[c.host]--; all.byHost[c.host] == 0 {
+	if v := all.byHost[c.host]; v != nil {
+		if v.open--; v.open == 0 && v.budget.idle(time.Now()) {
 			delete(all.byHost, c.host)
 		}
 	}

@@ -74,6 +74,7 @@ func TestFullOfStreams(t *testing.T) {
 		for _, v := range viewers {
 			v.stream()
 		}
+		synctest.Wait() // a stream is answered before it is attached
 		f := r.cameras[0].publish()
 		if said := r.ask("").ended(time.Second); said != "" || r.dropped(DropFull) != 1 {
 			t.Errorf("said %q, dropped %v", said, r.server.Stats().Connections)

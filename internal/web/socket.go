@@ -464,6 +464,9 @@ type bucket struct {
 	at         time.Time
 }
 
+// idle tells whether nothing of it is in use.
+func (b *bucket) idle(now time.Time) bool { return b.used <= now.Sub(b.at).Seconds()*b.rate }
+
 func (b *bucket) take(now time.Time) bool {
 	b.used = max(b.used-now.Sub(b.at).Seconds()*b.rate, 0)
 	b.at = now
