@@ -35,7 +35,7 @@ type reply struct {
 }
 
 // startBrowser starts a Chromium that talks to nobody but us and the pages it is told to open.
-func startBrowser(t testing.TB) *browser {
+func startBrowser(t testing.TB, flags ...string) *browser {
 	t.Helper()
 	// Its helpers outlive it by a moment and still write here; t.TempDir would call that a failure.
 	profile, err := os.MkdirTemp("", "camgw-chromium")
@@ -44,10 +44,10 @@ func startBrowser(t testing.TB) *browser {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(profile) })
 	b := &browser{waiting: map[int]chan reply{}, tabs: map[string]*tab{}}
-	b.process = startProcess(t, "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+	b.process = startProcess(t, "chromium", append(flags, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-extensions",
 		"--disable-dev-shm-usage", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding", "--disable-background-timer-throttling",
-		"--js-flags=--expose-gc", "--remote-debugging-port=0", "--user-data-dir="+profile, "about:blank")
+		"--js-flags=--expose-gc", "--remote-debugging-port=0", "--user-data-dir="+profile, "about:blank")...)
 	port := filepath.Join(profile, "DevToolsActivePort")
 	var where []string
 	within(t, 30*time.Second, "Chromium's DevTools", func() bool {

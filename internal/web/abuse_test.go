@@ -366,6 +366,54 @@ func TestSubscriptionsAreBounded(t *testing.T) {
 	})
 }
 
+// TestSubscribingIsBounded: to subscribe again and again is a flood, whatever becomes of it.
+func TestSubscribingIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		c, _ := r.rawSocket("")
+		again := frame(1, true, []byte(`{"type":"subscribe","channel":1,"camera":"a"}`))
+		c.flood(again, again, 2*subscribeBurst) // what comes after the refusal is thrown away
+		time.Sleep(2 * socketLinger)
+		if st := r.server.Stats(); st.Sockets.Refusals[SocketFlood] != 1 || st.Connections.Open != 0 || st.Viewers != 0 {
+			t.Errorf("refusals %v, %d connections, %d viewers", st.Sockets.Refusals, st.Connections.Open, st.Viewers)
+		}
+	})
+}
+
+// TestFloodIsCharged: who was ended for flooding has less of its address's budget for coming again.
+func TestFloodIsCharged(t *testing.T) {
+	s := New(Options{Limits: Limits{MaxConnectionsPerAddress: 50}})
+	address := newLoopback(t, s)
+	shaken, refused := 0, 0
+	for range 2 * requestBurst / floodPrice {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newClient(t, conn, "GET /api/v1/ws HTTP/1.1\r\nHost: gateway\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+			"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+		switch line := c.line(); {
+		case strings.HasPrefix(line, "HTTP/1.1 101"):
+			shaken++
+			c.flood(frame(9, true, nil), frame(9, true, nil), 100*controlBurst)
+		case strings.HasPrefix(line, "HTTP/1.1 429"):
+			refused++
+		default:
+			t.Errorf("answer %q", line)
+		}
+		c.ended(5 * time.Second)
+		conn.Close()
+		for begin := time.Now(); s.Stats().Connections.Open > 0; time.Sleep(time.Millisecond) {
+			if time.Since(begin) > 5*time.Second {
+				t.Fatal("connections stay")
+			}
+		}
+	}
+	if shaken < requestBurst/floodPrice-1 || refused == 0 {
+		t.Errorf("%d floods, and %d refused", shaken, refused)
+	}
+}
+
 // TestMessagesAreBounded: a message larger than 4 KiB ends its connection, also when it comes in fragments.
 func TestMessagesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -14,6 +14,9 @@ const (
 
 	requestRate  = 200 // requests per second of one address, or one connection of a proxy's, at most, over time
 	requestBurst = 400 // and at once
+
+	// floodPrice is what a WebSocket that is ended for flooding costs of that budget, so that coming again at once buys little.
+	floodPrice = 100
 )
 
 // excessive refuses requests that are larger or come faster than anybody's who means well. It reports whether it has answered.

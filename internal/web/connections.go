@@ -156,6 +156,14 @@ func (all *connections) serves(c *connection) bool {
 	return c.budget.take(time.Now())
 }
 
+// charge takes n requests from the budget of a connection's address, if that has one that outlives the connection.
+func (all *connections) charge(c *connection, n float64) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	c.budget.take(time.Now())
+	c.budget.used = min(c.budget.used+n, c.budget.size)
+}
+
 // waits is for a connection that has got its answer and may ask again.
 func (all *connections) waits(conn net.Conn) {
 	all.mu.Lock()

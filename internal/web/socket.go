@@ -24,6 +24,8 @@ const (
 	socketRate     = 500     // messages per second from the client, at most, over time
 	socketBurst    = 1000    // and at once
 	socketChannels = 64      // subscriptions of one connection, at most
+	subscribeRate  = 20      // and per second, over time; each disturbs the camera's pump
+	subscribeBurst = 2 * socketChannels
 	socketPing     = 15 * time.Second
 
 	// socketFragment is the most that is written between two chances for a control message; see also [progress].
@@ -55,8 +57,10 @@ type socket struct {
 	work sync.WaitGroup // goroutines and viewers
 
 	// The reader's alone.
-	unwatch func() // ends the news; nil: there are none
-	budget  bucket
+	unwatch       func() // ends the news; nil: there are none
+	budget        bucket
+	subscriptions bucket
+	flooded       bool // it was ended for that
 }
 
 // socketAnswer is everything that the gateway says.
@@ -91,6 +95,7 @@ var (
 	errReplaced     = errors.New("the viewer changed the subscription")
 	errStalled      = errors.New("the viewer acknowledges nothing")
 	errPolicy       = errors.New("the viewer broke the rules")
+	errSubscribing  = fmt.Errorf("more than %d subscriptions per second", subscribeRate)
 )
 
 // socket answers /api/v1/ws.
@@ -109,7 +114,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	defer seat.leave()
 	k := &socket{
 		server: s, remote: r.RemoteAddr, log: s.log.With("client", r.RemoteAddr), gone: make(chan struct{}),
-		channels: make(map[int]*channel), budget: bucket{rate: socketRate, size: socketBurst},
+		channels: make(map[int]*channel), budget: bucket{rate: socketRate, size: socketBurst}, subscriptions: bucket{rate: subscribeRate, size: subscribeBurst},
 	}
 	upgrade := &upgrade{ResponseWriter: w, socket: k}
 	var err error
@@ -130,6 +135,9 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		defer scope.leave(k)
 	}
 	k.run(r.Context())
+	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok && k.flooded {
+		s.connections.charge(c, floodPrice)
+	}
 }
 
 // foreign says what is wrong when a browser was sent here by another site. A browser that says that it was not is believed
@@ -266,6 +274,7 @@ func (k *socket) read() {
 		if err != nil {
 			switch {
 			case k.wire.flooded.Load():
+				k.flooded = true
 				k.server.socketRefusals[SocketFrames].Add(1)
 				k.end(errPolicy, websocket.StatusPolicyViolation, errFrames.Error())
 			case errors.Is(err, websocket.ErrMessageTooBig):
@@ -287,11 +296,15 @@ func (k *socket) read() {
 			err = errors.New("a message must be one JSON object, sent as text")
 		default:
 			k.server.socketMessages.Add(1)
-			if err := k.handle(message); err != nil {
+			if err = k.handle(message); err == nil {
+				continue
+			}
+			if !errors.Is(err, errSubscribing) {
 				return
 			}
-			continue
+			refused = SocketFlood
 		}
+		k.flooded = k.flooded || refused == SocketFlood
 		k.server.socketRefusals[refused].Add(1)
 		_ = k.say(socketAnswer{Type: "error", Detail: err.Error()}) // it ends in any case
 		k.end(errPolicy, websocket.StatusPolicyViolation, err.Error())
