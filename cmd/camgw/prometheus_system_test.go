@@ -346,6 +346,9 @@ func everyFamily(t *testing.T, p *prometheus) {
 		t.Fatalf("docs/metrics.md lists %d families", len(listed))
 	}
 	for _, m := range listed {
+		if strings.HasPrefix(m[1], "camgw_tls_") {
+			continue // of gateways that speak TLS: TestTLS
+		}
 		if !slices.Contains(names, m[1]) && !slices.Contains(names, m[1]+"_bucket") {
 			t.Errorf("Prometheus has no %s", m[1])
 		}
