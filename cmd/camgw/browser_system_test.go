@@ -35,7 +35,7 @@ type reply struct {
 }
 
 // startBrowser starts a Chromium that talks to nobody but us and the pages it is told to open.
-func startBrowser(t testing.TB, flags ...string) *browser {
+func startBrowser(t testing.TB, more ...string) *browser {
 	t.Helper()
 	// Its helpers outlive it by a moment and still write here; t.TempDir would call that a failure.
 	profile, err := os.MkdirTemp("", "camgw-chromium")
@@ -44,7 +44,7 @@ func startBrowser(t testing.TB, flags ...string) *browser {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(profile) })
 	b := &browser{waiting: map[int]chan reply{}, tabs: map[string]*tab{}}
-	b.process = startProcess(t, "chromium", append(flags, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+	b.process = startProcess(t, "chromium", append(more, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-extensions",
 		"--disable-dev-shm-usage", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding", "--disable-background-timer-throttling",
 		"--js-flags=--expose-gc", "--remote-debugging-port=0", "--user-data-dir="+profile, "about:blank")...)
@@ -159,6 +159,7 @@ type tab struct {
 	mu       sync.Mutex
 	problems []string // what a person would find in the console, and requests to others
 	requests int
+	loads    int // pages that were loaded
 }
 
 // window is how a page is looked at.
@@ -244,12 +245,27 @@ func (p *tab) event(method string, params json.RawMessage) {
 		if e.Entry.Level == "error" || e.Entry.Level == "warning" {
 			note("log: %s %s", e.Entry.Text, e.Entry.URL)
 		}
+	case "Page.loadEventFired":
+		p.loads++
 	case "Network.requestWillBeSent":
 		p.requests++
 		p.ours(e.Request.URL, note)
 	case "Network.webSocketCreated":
 		p.ours(strings.Replace(e.URL, "ws", "http", 1), note)
 	}
+}
+
+// leaves does what loads another page, and waits for that: what is evaluated while a page goes may never be answered.
+func (p *tab) leaves(what string, do func()) {
+	p.t.Helper()
+	loads := func() int {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.loads
+	}
+	before := loads()
+	do()
+	within(p.t, 60*time.Second, what+": another page", func() bool { return loads() > before })
 }
 
 func (p *tab) ours(url string, note func(string, ...any)) {

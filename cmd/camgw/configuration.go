@@ -28,7 +28,7 @@ type configSource struct {
 
 // register adds the flags that every command with a configuration has.
 func (c *configSource) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.file, "config", "", `configuration file; default $CAMGW_CONFIG, else `+defaultConfig+` if it exists; --config= for none`)
+	c.registerFile(cmd)
 	cmd.Flags().StringArrayVar(&c.flags.Ports, "port", nil, "camera to serve, [NAME=]PORT, in place of those of the file; may be given several times")
 	completePorts(cmd, "port")
 	cmd.Flags().IntVar(&c.flags.Baud, "baud", 0, "line rate to use instead of negotiating the best one")
@@ -36,6 +36,10 @@ func (c *configSource) register(cmd *cobra.Command) {
 		"program that may recover a camera when all else has not, given again for each of its arguments; no shell is between")
 	deviceFlags(cmd, &c.flags)
 	httpFlags(cmd, &c.flags)
+}
+
+func (c *configSource) registerFile(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.file, "config", "", `configuration file; default $CAMGW_CONFIG, else `+defaultConfig+` if it exists; --config= for none`)
 }
 
 // path is the file to read; "" if there is none.
@@ -46,7 +50,7 @@ func (c *configSource) path(cmd *cobra.Command) string {
 	if path := os.Getenv(config.FileVariable); path != "" {
 		return path
 	}
-	if _, err := os.Stat(defaultConfig); errors.Is(err, fs.ErrNotExist) {
+	if !exists(defaultConfig) {
 		return ""
 	}
 	return defaultConfig
@@ -54,19 +58,34 @@ func (c *configSource) path(cmd *cobra.Command) string {
 
 // load makes the configuration of all its sources, as they are now.
 func (c *configSource) load(cmd *cobra.Command, path string) (config.Loaded, error) {
+	s, err := c.sources(cmd, path)
+	if err != nil {
+		return config.Loaded{}, err
+	}
+	return config.Load(s)
+}
+
+func (c *configSource) sources(cmd *cobra.Command, path string) (config.Sources, error) {
 	s := config.Sources{
 		Flags: c.flags, Given: cmd.Flags().Changed,
 		Env: os.Getenv, Names: variables(),
 		ReadFile: readBounded, Credentials: os.Getenv("CREDENTIALS_DIRECTORY"),
+		Exists: exists,
 	}
 	if path != "" {
 		content, err := readBounded(path)
 		if err != nil {
-			return config.Loaded{}, unreadable(path, err)
+			return s, unreadable(path, err)
 		}
 		s.File, s.Text = path, content
 	}
-	return config.Load(s)
+	return s, nil
+}
+
+// exists reports whether there is a file, or may be: what cannot be looked at is there.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func unreadable(path string, err error) error {

@@ -51,7 +51,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{cmd, err} })
 	root.AddCommand(serveCommand(), demoCommand(), configCommand(), versionCommand(),
-		portsCommand(), snapshotCommand(), captureCommand(), replayCommand())
+		portsCommand(), snapshotCommand(), captureCommand(), replayCommand(),
+		setupCommand(), userCommand(), tokenCommand(), linkCommand())
 	for _, extra := range extraCommands {
 		root.AddCommand(extra())
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +17,8 @@ import (
 
 // TestScripts runs the commands as a person would: testdata/script. Beside those of testscript there are
 // hostcam NAME ARGS... (a camera, until the test ends), plug NODE PLACE VID PID SERIAL TARGET, unplug PLACE, daemon ARGS...
-// (a gateway, whose address becomes $URL) and serves FILE (a web server with nothing but that file, likewise).
+// (a gateway, whose address becomes $URL), serves FILE (a web server with nothing but that file, likewise) and answers CODE FILE (the
+// address that stands in the file comes to be answered with this code).
 func TestScripts(t *testing.T) {
 	// Told apart from those of the outer test: what is started here ends with the script.
 	testscript.Run(t, testscript.Params{
@@ -49,6 +52,15 @@ func TestScripts(t *testing.T) {
 				s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }))
 				ts.Defer(s.Close)
 				ts.Setenv("URL", s.URL)
+			},
+			"answers": func(ts *testscript.TestScript, _ bool, args []string) {
+				address := strings.TrimSpace(ts.ReadFile(args[1]))
+				waitFor(ts, "answer "+args[0], func() bool {
+					resp, err := http.Get(address)
+					ts.Check(err)
+					ts.Check(resp.Body.Close())
+					return strconv.Itoa(resp.StatusCode) == args[0]
+				})
 			},
 			"plug": func(ts *testscript.TestScript, _ bool, args []string) {
 				u := ptytest.USB{Root: ts.Getenv("WORK")}

@@ -101,6 +101,17 @@ func httpFlags(cmd *cobra.Command, f *config.Flags) {
 	cmd.Flags().StringVar(&f.AllBuffer, "all-buffer", config.DefaultAllBuffer, "how many bytes may wait for a viewer of all")
 	cmd.Flags().BoolVar(&f.AllowGetControl, "allow-get-control", false, "let /control change settings by GET, as old programs do and any web page can")
 	cmd.Flags().BoolVar(&f.InsecureNoAuth, "insecure-no-auth", false, "allow addresses that others reach, although nobody is asked for a password")
+	cmd.Flags().StringArrayVar(&f.Hosts, "host", nil, "name that the gateway answers to, beside IP addresses, localhost and this machine's own; may be given several times")
+	cmd.Flags().StringArrayVar(&f.CORSOrigins, "cors-origin", nil, "other site whose pages may do what their visitors may, such as http://mainsail.lan; may be given several times")
+	cmd.Flags().StringArrayVar(&f.FrameAncestors, "frame-ancestor", nil, "other site that may show the page in a frame; may be given several times")
+	cmd.Flags().StringArrayVar(&f.TrustedProxies, "trusted-proxy", nil,
+		"reverse proxy that is believed for whom it asks: an address, a network, or unix; may be given several times")
+	usersFlag(cmd, f)
+	cmd.Flags().DurationVar(&f.Session, "session", config.DefaultSession, "how long the page stays signed in")
+}
+
+func usersFlag(cmd *cobra.Command, f *config.Flags) {
+	cmd.Flags().StringVar(&f.Users, "users", "", "file that says who may do what; default "+config.DefaultUsers+" if it exists; none: nobody is asked who he is")
 }
 
 // serve runs the daemon with a configuration from a file; path "" is none.

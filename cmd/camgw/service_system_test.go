@@ -201,7 +201,7 @@ func TestSocketActivationAsksForAuthentication(t *testing.T) {
 			p.kill(syscall.SIGTERM)
 		} else {
 			<-p.done
-			if p.cmd.ProcessState.Success() || !strings.Contains(p.log.String(), "no authentication is configured") {
+			if p.cmd.ProcessState.Success() || !strings.Contains(p.log.String(), "there are no users") {
 				t.Errorf("exit code %d", p.cmd.ProcessState.ExitCode())
 			}
 		}

@@ -21,6 +21,10 @@ const (
 	DefaultMaxViewers = 512
 	DefaultSocketMode = "0660"
 
+	DefaultUsers   = "/etc/camgw/users.toml" // if there is one
+	NoUsers        = "none"                  // nobody is asked who he is
+	DefaultSession = 30 * 24 * time.Hour
+
 	DefaultMode            = "latest"
 	DefaultLockstepTimeout = 2 * time.Second
 	DefaultAllPatience     = 5 * time.Second
@@ -45,10 +49,15 @@ type Flags struct {
 
 	MaxConnections, MaxConnectionsPerAddress int // 0: they follow from the others
 
+	Users   string        // path of the file of users; NoUsers or empty: there are none
+	Session time.Duration // 0: DefaultSession
+
 	RecoveryHook []string // program and arguments; empty: none
 
 	Sets            []string // KEY=VALUE or NAME:KEY=VALUE
 	AllowGetControl bool
+
+	Hosts, CORSOrigins, FrameAncestors, TrustedProxies []string
 
 	MaxViewersPerCamera, MaxViewersPerAddress int // 0: no bound of their own
 
@@ -87,9 +96,13 @@ type Config struct {
 	MaxViewers   int
 	Cameras      []Camera // at least one; ids are unique
 
-	InsecureNoAuth bool // addresses that others reach are allowed
+	InsecureNoAuth bool // addresses that others reach are allowed, although there are no Users
+
+	Users   string        // path of the file of users; "": nobody is asked who he is
+	Session time.Duration // how long the page stays signed in
 
 	RecoveryHook Hook
+	Browsing     Browsing
 
 	Delivery        Delivery
 	AllowGetControl bool // /control changes settings by GET too
@@ -221,13 +234,22 @@ func (f *Flags) wrong(path string, v any, why, try string) *Error {
 
 func (f *Flags) check() (Config, error) {
 	c := Config{Listen: f.Listen, StreamListen: f.StreamListen, MaxViewers: f.MaxViewers, AllowGetControl: f.AllowGetControl, InsecureNoAuth: f.InsecureNoAuth}
+	if c.Users = f.Users; c.Users == NoUsers {
+		c.Users = ""
+	}
+	c.Session = orDefault(f, "auth.session", f.Session, DefaultSession)
 	errs := []error{f.checkListen("http.listen", f.Listen, DefaultListen), f.checkLimits(), f.listeners(&c)}
+	if c.Session < 5*time.Minute || c.Session > 365*24*time.Hour {
+		errs = append(errs, f.wrong("auth.session", c.Session, "must be from 5m to 8760h", ""))
+	}
 	if f.StreamListen != "" {
 		errs = append(errs, f.checkListen("http.webserver_stream_listen", f.StreamListen, "127.0.0.1:81"))
 	}
 	delivery, err := f.delivery()
 	c.Delivery, errs = delivery, append(errs, err)
 	c.RecoveryHook, err = f.hook()
+	errs = append(errs, err)
+	c.Browsing, err = f.browsing()
 	errs = append(errs, err)
 	errs = append(errs, f.cameras(&c))
 	errs = append(errs, f.distribute(c.Cameras))
@@ -418,6 +440,12 @@ func (f *Flags) hook() (Hook, error) {
 	return h, nil
 }
 
+// What is said of an address that others reach while nobody is asked who he is.
+const (
+	NoAuth    = "anybody who reaches this address could watch, as there are no users"
+	NoAuthTry = "camgw setup, or camgw user add NAME --role admin, to ask for a password"
+)
+
 // checkListen refuses addresses that others reach while nothing asks who they
 // are: cameras left open to a network are the most abused devices there are.
 func (f *Flags) checkListen(path, address, local string) error {
@@ -438,7 +466,7 @@ func (f *Flags) checkListen(path, address, local string) error {
 		return nil
 	case host != "" && ip == nil:
 		return f.wrong(path, address, "the host must be an IP address of this machine or localhost", local)
-	case !f.InsecureNoAuth:
+	case !f.InsecureNoAuth && (f.Users == "" || f.Users == NoUsers):
 		allow := "--insecure-no-auth"
 		switch f.from[path].origin {
 		case File:
@@ -446,8 +474,7 @@ func (f *Flags) checkListen(path, address, local string) error {
 		case Environment:
 			allow = Prefix + "HTTP_INSECURE_NO_AUTH=true"
 		}
-		return f.wrong(path, address, "anybody who reaches this address could watch, and no authentication is configured",
-			local+" behind a reverse proxy that asks for a password, or "+allow+" on a network you trust")
+		return f.wrong(path, address, NoAuth, NoAuthTry+"; or "+allow+" on a network you trust")
 	}
 	return nil
 }

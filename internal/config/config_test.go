@@ -101,7 +101,7 @@ func TestStreamListen(t *testing.T) {
 	}
 	_, err = flags(func(f *Flags) { f.StreamListen = "0.0.0.0:81" }).Config()
 	if err == nil || !strings.HasPrefix(err.Error(), "--webserver-stream-listen 0.0.0.0:81: anybody who reaches") ||
-		!strings.Contains(err.Error(), "try: --webserver-stream-listen 127.0.0.1:81 behind") {
+		!strings.Contains(err.Error(), "try: camgw setup") || !strings.Contains(err.Error(), "or --insecure-no-auth") {
 		t.Errorf("%v", err)
 	}
 }
@@ -147,8 +147,8 @@ func TestMistakes(t *testing.T) {
 		{"listen host", func(f *Flags) { f.Listen = "pi.local:8080" },
 			`--listen pi.local:8080: the host must be an IP address of this machine or localhost; try: --listen 127.0.0.1:8080`},
 		{"open to all", func(f *Flags) { f.Listen = "0.0.0.0:8080" },
-			`--listen 0.0.0.0:8080: anybody who reaches this address could watch, and no authentication is configured; ` +
-				`try: --listen 127.0.0.1:8080 behind a reverse proxy that asks for a password, or --insecure-no-auth on a network you trust`},
+			`--listen 0.0.0.0:8080: anybody who reaches this address could watch, as there are no users; ` +
+				`try: camgw setup, or camgw user add NAME --role admin, to ask for a password; or --insecure-no-auth on a network you trust`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := flags(tt.change).Config()

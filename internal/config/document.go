@@ -14,15 +14,28 @@ import (
 
 // document is a file as TOML has it: its values, and on which line each of them stands.
 type document struct {
+	shape
 	name  string
 	tree  map[string]any
 	lines map[string]int // by path: http, http.listen, camera[0].settings.size
 }
 
+// shape is what a file is made of, as far as hints about its grammar need it.
+type shape struct {
+	list   string // a table there are several of
+	lists  string // what such a table is, in words
+	secret bool   // what stands in it must not be repeated in messages
+}
+
+var (
+	configuration = shape{list: "[[" + cameraTable + "]]", lists: "cameras are a list: each begins with [[" + cameraTable + "]]"}
+	people        = shape{list: "[[" + userTable + "]]", lists: "users and tokens are lists: each begins with [[" + userTable + "]] or [[" + tokenTable + "]]", secret: true}
+)
+
 // parse reads a file. The mistake is one of TOML's grammar; what keys mean is nobody's concern here.
-func parse(name string, content []byte) (*document, error) {
+func parse(name string, content []byte, s shape) (*document, error) {
 	content = bytes.TrimPrefix(content, []byte("\ufeff")) // Windows' editors put it there
-	d := &document{name: name, lines: make(map[string]int)}
+	d := &document{shape: s, name: name, lines: make(map[string]int)}
 	if err := toml.Unmarshal(content, &d.tree); err != nil {
 		wrong, ok := errors.AsType[*toml.DecodeError](err)
 		if !ok {
@@ -148,7 +161,7 @@ func (d *document) grammar(content []byte, line int, why string) *Error {
 		return e
 	}
 	if strings.Contains(why, "already exists as") || strings.Contains(why, "should be an array table") {
-		e.Why, e.Try = "cameras are a list: each begins with [[camera]]", "double brackets everywhere"
+		e.Why, e.Try = d.lists, "double brackets everywhere"
 		return e
 	}
 	m := assignment.FindStringSubmatch(given)
@@ -161,7 +174,7 @@ func (d *document) grammar(content []byte, line int, why string) *Error {
 		case strings.Contains(why, "start of value") || strings.HasSuffix(strings.TrimSpace(given), ","): // in a list of several lines
 			e.Try = "texts in quotes"
 		case strings.HasPrefix(strings.TrimSpace(given), "["):
-			e.Try = "[table], or [[camera]]"
+			e.Try = "[table], or " + d.list
 		default:
 			e.Try = "key = value"
 		}
@@ -169,6 +182,10 @@ func (d *document) grammar(content []byte, line int, why string) *Error {
 	}
 	name, v := m[1], m[2]
 	e.What += ": " + name
+	if d.secret {
+		e.Try = name + ` = "...", in quotes`
+		return e
+	}
 	words := worded.MatchString(v) && strings.Trim(v, "0123456789_ ") != ""
 	switch lower := strings.ToLower(v); {
 	case lower == "yes" || lower == "on" || lower == "true":

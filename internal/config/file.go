@@ -308,6 +308,9 @@ func (d *document) unknownTable(name string, v any, keys []key) *Error {
 			return d.wrong(name, "it belongs under "+strings.Join(homes, " or "), "a line "+homes[0]+" above it")
 		}
 	}
+	if name == userTable || name == tokenTable {
+		return d.wrong(name, "users and tokens stand in a file of their own", "camgw "+name+" add, which writes it")
+	}
 	names := []string{cameraTable}
 	for _, t := range tables {
 		names = append(names, t.name)

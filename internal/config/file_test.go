@@ -189,6 +189,9 @@ baud = 0
 [[camera]]
 port = "sim:fps=5"
 settings.size = "VGA"
+[auth]
+users = "users.toml"
+session = "12h"
 `
 
 func TestWholeFile(t *testing.T) {
@@ -203,7 +206,7 @@ func TestWholeFile(t *testing.T) {
 		return all
 	}
 	want := Config{
-		Listen: "127.0.0.1:9000", StreamListen: "[::1]:81", MaxViewers: 9, AllowGetControl: true, InsecureNoAuth: true,
+		Listen: "127.0.0.1:9000", StreamListen: "[::1]:81", MaxViewers: 9, AllowGetControl: true, InsecureNoAuth: true, Users: "users.toml", Session: 12 * time.Hour,
 		Socket:       Socket{Mode: 0o660},
 		Delivery:     Delivery{8, 7, "all", 12.5, 500 * time.Millisecond, time.Minute, 131072},
 		RecoveryHook: Hook{[]string{"/usr/bin/env", "a b", `"'`}, `camgw.toml:20: defaults.recovery_hook = ["/usr/bin/env", "a b", "\"'"]`, File},
@@ -260,6 +263,14 @@ tls_key = ""                        # default
 webserver_stream_listen = "[::1]:81" # camgw.toml:4
 allow_get_control = true            # camgw.toml:5
 insecure_no_auth = true             # camgw.toml:6
+hosts = []                          # default
+cors_origins = []                   # default
+frame_ancestors = []                # default
+trusted_proxies = []                # default
+
+[auth]
+users = "users.toml"                # camgw.toml:33
+session = "12h"                     # camgw.toml:34
 
 [delivery]
 mode = "lockstep"                   # CAMGW_DELIVERY_MODE
@@ -461,7 +472,7 @@ func TestListPrecedence(t *testing.T) {
 func TestMistakesInEnvironment(t *testing.T) {
 	for _, tt := range []struct{ name, value, want string }{
 		{"CAMGW_HTTP_LISTEN", "8080", `CAMGW_HTTP_LISTEN=8080: not an address of the form host:port; try: CAMGW_HTTP_LISTEN=127.0.0.1:8080`},
-		{"CAMGW_HTTP_LISTEN", ":80", `CAMGW_HTTP_LISTEN=:80: anybody who reaches this address could watch, and no authentication is configured; try: CAMGW_HTTP_LISTEN=127.0.0.1:8080 behind a reverse proxy that asks for a password, or CAMGW_HTTP_INSECURE_NO_AUTH=true on a network you trust`},
+		{"CAMGW_HTTP_LISTEN", ":80", `CAMGW_HTTP_LISTEN=:80: anybody who reaches this address could watch, as there are no users; try: camgw setup, or camgw user add NAME --role admin, to ask for a password; or CAMGW_HTTP_INSECURE_NO_AUTH=true on a network you trust`},
 		{"CAMGW_HTTP_ALLOW_GET_CONTROL", "maybe", `CAMGW_HTTP_ALLOW_GET_CONTROL=maybe: must be true or false; try: CAMGW_HTTP_ALLOW_GET_CONTROL=false`},
 		{"CAMGW_LIMITS_MAX_VIEWERS", "many", `CAMGW_LIMITS_MAX_VIEWERS=many: must be a whole number; try: CAMGW_LIMITS_MAX_VIEWERS=512`},
 		{"CAMGW_LIMITS_MAX_VIEWERS", "0", `CAMGW_LIMITS_MAX_VIEWERS=0: must be from 1 to 100000`},

@@ -60,7 +60,7 @@ const (
 
 var keys = []key{
 	{"http", "listen", "listen", text, func(f *Flags) any { return &f.Listen },
-		"Where HTTP is answered, \"host:port\". Beyond loopback it needs insecure_no_auth."},
+		"Where HTTP is answered, \"host:port\". Beyond loopback it needs users ([auth]), or\ninsecure_no_auth."},
 	{"http", "also_listen", "also-listen", list, func(f *Flags) any { return &f.AlsoListen },
 		"More addresses where the same is answered, each \"host:port\" or \"unix:/path\", a Unix\nsocket for a reverse proxy on this machine: [\"unix:/run/camgw/http.sock\"]. listen may\nbe a Unix socket too."},
 	{"http", "socket_mode", "socket-mode", text, func(f *Flags) any { return &f.SocketMode },
@@ -77,6 +77,19 @@ var keys = []key{
 		"Let /control change settings by GET, for programs that cannot POST. Any web page\nthat a person on your network opens can then do it too."},
 	{"http", "insecure_no_auth", "insecure-no-auth", truth, func(f *Flags) any { return &f.InsecureNoAuth },
 		"Allow the addresses above to be reached by others, although nobody is asked for\na password."},
+	{"http", "hosts", "host", list, func(f *Flags) any { return &f.Hosts },
+		"Names that the gateway answers to, beside IP addresses, localhost, this machine's name\nand that with .local: [\"cameras.example.net\"]. Others get 421: a page whose own name\nis made to point here could else pass for one of the gateway's."},
+	{"http", "cors_origins", "cors-origin", list, func(f *Flags) any { return &f.CORSOrigins },
+		"Other sites whose pages may do what whoever looks at them may: [\"http://mainsail.lan\"].\nMainsail and Fluidd on another machine or port need it."},
+	{"http", "frame_ancestors", "frame-ancestor", list, func(f *Flags) any { return &f.FrameAncestors },
+		"Other sites that may show the page in a frame: [\"http://homeassistant.local:8123\"]."},
+	{"http", "trusted_proxies", "trusted-proxy", list, func(f *Flags) any { return &f.TrustedProxies },
+		"Reverse proxies that are believed for whom they ask (X-Forwarded-For) and whether he\ncame by HTTPS (X-Forwarded-Proto): addresses, networks, and \"unix\" for whoever\nconnects over a Unix socket. [\"127.0.0.1\"]"},
+
+	{"auth", "users", "users", text, func(f *Flags) any { return &f.Users },
+		"The file that says who may do what. camgw user and camgw token write it, and what they\nchange is in effect within seconds. \"\": " + DefaultUsers + " if there is one.\n\"none\": nobody is asked who he is."},
+	{"auth", "session", "session", duration, func(f *Flags) any { return &f.Session },
+		"How long the page stays signed in, \"5m\" to \"8760h\" (a year)."},
 
 	{"delivery", "mode", "mode", text, func(f *Flags) any { return &f.Mode },
 		"What viewers get that do not ask with ?mode=: \"latest\" (the newest picture; a slow\nviewer skips), \"lockstep\" (all of this mode see the same pictures) or \"all\" (every\npicture in order; the camera slows down for it)."},
@@ -110,7 +123,8 @@ var keys = []key{
 
 // tables are the file's, in the order of the reference file.
 var tables = []struct{ name, doc string }{
-	{"http", "The web server. What is changed here needs a restart."},
+	{"http", "The web server. The first four need a restart to change."},
+	{"auth", "Who may do what. docs/security.md tells of roles, tokens and links."},
 	{"delivery", "What viewers get."},
 	{"limits", "How many may watch, and come at all."},
 	{"defaults", "What every camera has that does not say otherwise."},
@@ -135,7 +149,7 @@ const cameraTable = "camera"
 func Defaults() Flags {
 	return Flags{
 		Listen: DefaultListen, MaxViewers: DefaultMaxViewers, Mode: DefaultMode,
-		SocketMode: DefaultSocketMode, LockstepTimeout: DefaultLockstepTimeout, AllPatience: DefaultAllPatience, AllBuffer: DefaultAllBuffer,
+		SocketMode: DefaultSocketMode, Session: DefaultSession, LockstepTimeout: DefaultLockstepTimeout, AllPatience: DefaultAllPatience, AllBuffer: DefaultAllBuffer,
 	}
 }
 

@@ -37,6 +37,7 @@ type Sources struct {
 	Names []string            // of the variables there are
 
 	ReadFile    func(name string) ([]byte, error) // for secrets in files of their own
+	Exists      func(name string) bool            // whether there may be such a file; nil: there is none
 	Credentials string                            // directory of systemd's credentials, or ""
 }
 
@@ -58,7 +59,7 @@ func load(s Sources, keys []key) (Loaded, error) {
 	var d *document
 	if s.File != "" {
 		var err error
-		if d, err = parse(s.File, s.Text); err != nil {
+		if d, err = parse(s.File, s.Text, configuration); err != nil {
 			return Loaded{}, err
 		}
 		f.file = s.File
@@ -88,6 +89,9 @@ func load(s Sources, keys []key) (Loaded, error) {
 	if len(s.Flags.Ports) > 0 {
 		f.Ports, f.portsFrom, f.written = s.Flags.Ports, source{CommandLine, "--port"}, nil
 	}
+	if f.Users == "" && s.Exists != nil && s.Exists(DefaultUsers) {
+		f.Users = DefaultUsers
+	}
 	if len(errs) > 0 {
 		// A value that could not be read is not there to be checked; the rest is.
 		_, err := f.check()
@@ -96,6 +100,10 @@ func load(s Sources, keys []key) (Loaded, error) {
 	c, err := f.check()
 	if err != nil {
 		return Loaded{}, err
+	}
+	if c.InsecureNoAuth && c.Users != "" {
+		what, _ := f.what("http.insecure_no_auth", true)
+		warnings = append(warnings, what+": it has no effect, because "+c.Users+" says who may watch")
 	}
 	return Loaded{Config: c, Warnings: warnings, flags: f}, nil
 }

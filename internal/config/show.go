@@ -93,6 +93,11 @@ func (f *Flags) origin(k key) string {
 
 // Reference is the commented file that has every key with its default.
 func Reference() string {
+	return ReferenceWith(nil, []Camera{{ID: "cam1", Port: "/dev/ttyUSB0"}})
+}
+
+// ReferenceWith is the same with some keys set, by their paths, and these cameras.
+func ReferenceWith(values map[string]string, cameras []Camera) string {
 	var b strings.Builder
 	b.WriteString(`# camgw's configuration, in TOML. What is commented out shows the default.
 #
@@ -113,6 +118,10 @@ func Reference() string {
 		for _, k := range of(t.name, keys) {
 			b.WriteByte('\n')
 			comment(k.doc)
+			if v, ok := values[k.path()]; ok {
+				b.WriteString(k.name + " = " + literal(v) + "\n")
+				continue
+			}
 			v := "{}"
 			if k.at != nil {
 				v = literal(value(k.at(&defaults)))
@@ -122,15 +131,19 @@ func Reference() string {
 	}
 	b.WriteByte('\n')
 	comment("One [[camera]] for each. The first is what /stream and the like show. One that is missing is waited for.")
-	b.WriteString("[[" + cameraTable + "]]\n")
-	examples := map[string]string{
-		"name": `name = "cam1"`, "port": `port = "/dev/ttyUSB0"`,
-		"baud": "#baud = 0", "settings": "#settings = {}",
-	}
-	for _, k := range cameraKeys {
-		b.WriteByte('\n')
-		comment(k.doc)
-		b.WriteString(examples[k.name] + "\n")
+	for i, c := range cameras {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString("[[" + cameraTable + "]]\n")
+		given := map[string]string{"name": "name = " + literal(c.ID), "port": "port = " + literal(c.Port), "baud": "#baud = 0", "settings": "#settings = {}"}
+		for _, k := range cameraKeys {
+			if i == 0 {
+				b.WriteByte('\n')
+				comment(k.doc)
+			}
+			b.WriteString(given[k.name] + "\n")
+		}
 	}
 	return b.String()
 }

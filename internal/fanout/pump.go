@@ -129,7 +129,12 @@ func (p *pump) meet(v *Viewer) {
 	v.told = false
 	asked, done, fault := v.asked, v.done, v.fault
 	v.done, v.fault = false, nil
+	asks := v.asks
+	v.asks = nil
 	p.mu.Unlock()
+	for _, answer := range asks {
+		answer <- v.account() // each has room for it
+	}
 	if v.ended {
 		return
 	}
@@ -380,7 +385,11 @@ func (p *pump) end(v *Viewer, why error) {
 	p.skip(v, Left, last-v.settled)
 	v.settled = last
 	v.first = nil
-	v.sink.Ended(why, Account{Offered: v.settled - v.joined, Sent: v.sent, Skipped: v.skipped})
+	v.sink.Ended(why, v.account())
+}
+
+func (v *Viewer) account() Account {
+	return Account{Offered: v.settled - v.joined, Sent: v.sent, Skipped: v.skipped}
 }
 
 // endAll ends all viewers, each after the part being written.

@@ -89,6 +89,7 @@ type Viewer struct {
 	done  bool  // its Write has returned
 	fault error // what its Write returned
 	told  bool  // it is in the inbox
+	asks  []chan<- Account
 
 	// From hand-over to the end of Write the goroutine in finish reads it.
 	rest []byte
@@ -204,4 +205,16 @@ func (p *pump) nudge() {
 	case p.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Account is what has become of the frames so far. It asks the pump, which answers between two frames: nothing is kept for it
+// while nobody asks.
+func (v *Viewer) Account() Account {
+	answer := make(chan Account, 1)
+	p := &v.hub.pump
+	p.mu.Lock()
+	v.asks = append(v.asks, answer)
+	p.mu.Unlock()
+	p.post(v)
+	return <-answer
 }

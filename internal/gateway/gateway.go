@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/camgw/camgw/internal/access"
 	"github.com/camgw/camgw/internal/config"
 	"github.com/camgw/camgw/internal/metrics"
 	"github.com/camgw/camgw/internal/serialport"
@@ -67,18 +68,21 @@ func Run(ctx context.Context, cfg config.Config, o Options) error {
 type gateway struct {
 	log    *slog.Logger
 	server *web.Server
-	loads  loads // has its own lock
+	keeper *access.Keeper
+	loads  loads // has its own lock, like the next
+	met    loads // of the file of users
 	config config.Config
 
 	// Of the goroutine in run.
-	units []*unit
-	ctx   context.Context // of the cameras; nil before they run
+	units  []*unit
+	ctx    context.Context // of the cameras; nil before they run
+	people people
 
 	running atomic.Pointer[[]*unit] // units, for those who only look
 }
 
 func build(cfg config.Config, o Options) (*gateway, error) {
-	g := &gateway{log: o.Logger, config: cfg}
+	g := &gateway{log: o.Logger, config: cfg, keeper: access.New(access.Options{Logger: o.Logger, Session: cfg.Session})}
 	p, err := prepare(cfg, o.Logger)
 	if err != nil {
 		return nil, err
@@ -89,13 +93,17 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 	units := g.units // of the first configuration; g.units itself is not for others to read
 	g.running.Store(&units)
 	g.loads.done(nil, time.Now())
+	g.met.done(nil, time.Now())
 	// The server's own counters are among the sources of the handler it serves.
 	var server *web.Server
 	registry := metrics.NewRegistry(metrics.Sources{
-		Cameras: g.sources,
-		Web:     func() web.Stats { return server.Stats() },
-		Config:  g.loads.stats, Certificate: certificateStats(p.pair),
-		Version: o.Version, Revision: o.Revision,
+		Cameras:     g.sources,
+		Web:         func() web.Stats { return server.Stats() },
+		Config:      g.loads.stats,
+		Access:      g.keeper.Stats,
+		Users:       g.met.stats,
+		Certificate: certificateStats(p.pair),
+		Version:     o.Version, Revision: o.Revision,
 	})
 	var secure *tls.Config
 	if p.pair != nil {
@@ -105,8 +113,10 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 		TLS:     secure,
 		Cameras: views(g.units), Logger: o.Logger, Metrics: metrics.NewHandler(registry),
 		Version: o.Version, AllowGetControl: cfg.AllowGetControl, Limits: p.limits,
+		Perimeter: p.perimeter, Access: g.keeper,
 	})
 	g.server = server
+	g.meet(p.people)
 	return g, nil
 }
 
@@ -141,6 +151,8 @@ func (g *gateway) run(ctx context.Context, on systemd.Listeners, o Options) erro
 	o.Notifier.Ready()
 	stopSupervising := g.supervise(ctx, o.Notifier)
 
+	looks := time.NewTicker(meetEvery)
+	defer looks.Stop()
 	var failure error
 	for running := true; running; {
 		select {
@@ -150,6 +162,8 @@ func (g *gateway) run(ctx context.Context, on systemd.Listeners, o Options) erro
 		case failure = <-served:
 			serving--
 			running = false
+		case <-looks.C:
+			g.meetAgain()
 		case <-o.Reloads:
 			err := o.Notifier.Reload(func() error { return g.reload(o) })
 			if o.Reloaded != nil {

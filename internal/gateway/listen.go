@@ -20,10 +20,9 @@ import (
 func listen(cfg config.Config, inherited systemd.Listeners) (systemd.Listeners, error) {
 	on := inherited
 	for _, l := range append(on.HTTP[:len(on.HTTP):len(on.HTTP)], on.Streams...) {
-		if !cfg.InsecureNoAuth && reachable(l.Addr()) {
+		if !cfg.InsecureNoAuth && cfg.Users == "" && reachable(l.Addr()) {
 			return on, &config.Error{What: "inherited socket " + l.Addr().String(),
-				Why: "anybody who reaches this address could watch, and no authentication is configured",
-				Try: "ListenStream=127.0.0.1:80 in the socket unit behind a reverse proxy that asks for a password, or --insecure-no-auth on a network you trust"}
+				Why: config.NoAuth, Try: config.NoAuthTry + "; or --insecure-no-auth on a network you trust"}
 		}
 	}
 	if len(on.HTTP) == 0 {

@@ -56,6 +56,10 @@ func (g *gateway) reload(o Options) error {
 	// From here on nothing can fail.
 	g.exchange(p)
 	g.server.Limit(p.limits)
+	g.server.SetPerimeter(p.perimeter)
+	g.keeper.Sessions(next.Session)
+	g.met.done(nil, time.Now())
+	g.meet(p.people)
 	g.config = next
 	return nil
 }
@@ -126,6 +130,14 @@ func fixed(now, next config.Config) error {
 				Try: "a restart, or the old value and another reload", Origin: config.File,
 			})
 		}
+	}
+	if (now.Users == "") != (next.Users == "") {
+		was, is := "nobody is asked who he is", "somebody would be"
+		if now.Users != "" {
+			was, is = now.Users+" says who may do what", "nobody would"
+		}
+		errs = append(errs, &config.Error{What: "auth.users", Why: was + ", and " + is + " after this; that cannot change while the daemon runs",
+			Try: "a restart, or the old value and another reload", Origin: config.File})
 	}
 	return errors.Join(errs...)
 }

@@ -3,7 +3,9 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,9 @@ type plan struct {
 	parts  []part
 	limits web.Limits
 	pair   *certificate.Pair // nil: plain HTTP
+	people people
+
+	perimeter web.Perimeter
 }
 
 // part is one camera's share of it.
@@ -43,8 +48,15 @@ func prepare(cfg config.Config, log *slog.Logger) (plan, error) {
 	if err := checkHook(cfg.RecoveryHook); err != nil {
 		return plan{}, err
 	}
-	d := cfg.Delivery
-	p := plan{limits: web.Limits{
+	who, err := readPeople(cfg.Users)
+	if err != nil {
+		return plan{}, err
+	}
+	d, b := cfg.Delivery, cfg.Browsing
+	p := plan{people: who, perimeter: web.Perimeter{
+		Hosts: append(ownNames(), b.Hosts...), Origins: b.CORSOrigins, FrameAncestors: b.FrameAncestors,
+		TrustedProxies: b.TrustedProxies, TrustUnix: b.TrustUnix,
+	}, limits: web.Limits{
 		MaxViewers: cfg.MaxViewers, MaxViewersPerCamera: d.MaxViewersPerCamera, MaxViewersPerAddress: d.MaxViewersPerAddress,
 		MaxConnections: cfg.Connections.Max, MaxConnectionsPerAddress: cfg.Connections.PerAddress,
 		Mode: mode, MaxFPS: d.MaxFPS, LockstepTimeout: d.LockstepTimeout, AllPatience: d.AllPatience, AllBuffer: d.AllBuffer,
@@ -75,6 +87,17 @@ func prepare(cfg config.Config, log *slog.Logger) (plan, error) {
 func Check(cfg config.Config) error {
 	_, err := prepare(cfg, slog.New(slog.DiscardHandler))
 	return err
+}
+
+// ownNames are what this machine is called by others in its network.
+func ownNames() []string {
+	name, err := os.Hostname()
+	if err != nil {
+		return nil
+	}
+	name = strings.ToLower(name)
+	short, _, _ := strings.Cut(name, ".")
+	return []string{name, short, short + ".local"}
 }
 
 func serialPorts(cameras []config.Camera) (n int) {

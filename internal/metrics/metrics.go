@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/camgw/camgw/internal/access"
 	"github.com/camgw/camgw/internal/camera"
 	"github.com/camgw/camgw/internal/fanout"
 	"github.com/camgw/camgw/internal/web"
@@ -45,7 +46,9 @@ type Certificate struct {
 type Sources struct {
 	Cameras func() []Camera // those there are now
 	Web     func() web.Stats
-	Config  func() Config // nil: it cannot be loaded again
+	Config  func() Config       // nil: it cannot be loaded again
+	Access  func() access.Stats // nil: nobody is asked who he is
+	Users   func() Config       // what became of the file of users; read if Access says that there is one
 
 	Certificate func() Certificate // nil: there is none
 
@@ -101,6 +104,31 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		tlsExpiry.set(ch, float64(s.Expires.Unix()))
 		tlsReloads.set(ch, float64(s.Reloads), "success")
 		tlsReloads.set(ch, float64(s.Failures), "failure")
+	}
+	if c.Access != nil {
+		c.collectAccess(ch)
+	}
+}
+
+func (c *collector) collectAccess(ch chan<- prometheus.Metric) {
+	s := c.Access()
+	authRequired.set(ch, truth(s.Required))
+	for _, kind := range access.Kinds() {
+		authSuccesses.set(ch, float64(s.Successes[kind]), kind.String())
+	}
+	for r, n := range s.Failures {
+		authFailures.set(ch, float64(n), access.Reason(r).String())
+	}
+	authCacheHits.set(ch, float64(s.CacheHits))
+	authChecks.set(ch, float64(s.Checks))
+	authWaiting.set(ch, float64(s.Waiting))
+	authRemembered.set(ch, float64(s.Remembered))
+	accounts.set(ch, float64(s.Users), access.User.String())
+	accounts.set(ch, float64(s.Tokens), access.Token.String())
+	if s.Required {
+		users := c.Users()
+		usersSuccessful.set(ch, truth(users.Successful))
+		usersLoaded.set(ch, float64(users.Loaded.UnixMilli())/1000)
 	}
 }
 
@@ -241,6 +269,7 @@ func collectWeb(ch chan<- prometheus.Metric, s web.Stats) {
 	}
 	listeners.set(ch, float64(s.Listeners))
 	listenersEver.set(ch, float64(s.Listened))
+	clientRevocations.set(ch, float64(s.Revocations))
 	for i, n := range s.Rejections {
 		clientRejections.set(ch, float64(n), web.Rejection(i).String())
 	}

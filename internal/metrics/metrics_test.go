@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/camgw/camgw/internal/access"
 	"github.com/camgw/camgw/internal/camera"
 	"github.com/camgw/camgw/internal/fanout"
 	"github.com/camgw/camgw/internal/histogram"
@@ -43,6 +44,9 @@ func registry(t *testing.T) *prometheus.Registry {
 	s.Cameras = func() []Camera { return cameras }
 	s.Certificate = func() Certificate { return Certificate{Expires: time.Unix(2e9, 0)} }
 	s.Config = func() Config { return Config{Successful: true, Loaded: time.Unix(1, 0)} }
+	keeper := access.New(access.Options{})
+	keeper.Replace(access.Book{})
+	s.Access, s.Users = keeper.Stats, s.Config
 	return NewRegistry(s)
 }
 
@@ -76,8 +80,11 @@ func TestZeroInitialised(t *testing.T) {
 		"camgw_client_frames_skipped_total":    2 * 3 * 4,
 		"camgw_frame_age_seconds":              2 * 3,
 		"camgw_frame_memory_bytes":             2,
-		"camgw_client_disconnections_total":    2 * 7,
-		"camgw_client_rejections_total":        3,
+		"camgw_client_disconnections_total":    2 * 9,
+		"camgw_client_rejections_total":        8,
+		"camgw_auth_failures_total":            int(access.Reasons),
+		"camgw_auth_successes_total":           len(access.Kinds()),
+		"camgw_auth_accounts":                  2,
 		"camgw_websocket_refusals_total":       8,
 		"camgw_http_connections_dropped_total": 6,
 		"camgw_tls_certificate_reloads_total":  2,

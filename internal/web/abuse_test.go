@@ -189,7 +189,7 @@ func TestReconnectingBuysNothing(t *testing.T) {
 		o := Limits{MaxConnections: 10, MaxConnectionsPerAddress: 5}
 		ask := func(from string) bool {
 			conn := remoteConn{addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))}
-			all.enter(conn, &o)
+			all.enter(conn, address(conn), o.MaxConnections, o.MaxConnectionsPerAddress)
 			good := all.serves(all.find(conn))
 			all.leave(conn)
 			return good

@@ -49,7 +49,7 @@ func TestDeliveryOverTCPAllocatesNothingPerViewer(t *testing.T) {
 // deliveryMallocs is how many allocations of this process a frame costs in the steady state, with so many viewers who read at once.
 func deliveryMallocs(t *testing.T, viewers int, target, boundary string, size int) float64 {
 	hub := fanout.NewHub(Envelope)
-	address := newLoopback(t, New(Options{
+	address := newLoopback(t, New(Options{Perimeter: testPerimeter,
 		RepeatAfter: time.Hour, // a repeat would be taken for a frame
 		Cameras:     []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
 	}))

@@ -43,11 +43,11 @@ func (s *Server) reply(w http.ResponseWriter, status int, contentType string, va
 	}
 }
 
-func (s *Server) listCameras(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) listCameras(w http.ResponseWriter, r *http.Request) {
 	s.reply(w, http.StatusOK, "application/json", struct {
 		Version string   `json:"version"`
 		Cameras []Status `json:"cameras"`
-	}{s.options.Version, s.look()})
+	}{s.options.Version, s.lookAt(s.visible(visitOf(r).grant))})
 }
 
 func (s *Server) showCamera(w http.ResponseWriter, _ *http.Request, c *camera) {
@@ -61,8 +61,20 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 // ready answers 200 while the server listens. A camera that is away does not make it unready: the gateway serves
-// its viewers all the same, and restarting it would not bring the camera back.
+// its viewers all the same, and restarting it would not bring the camera back. As nobody is asked who he is, what there is behind
+// it is told only where nobody is asked anywhere.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	serving := s.serving.Load() > 0
+	status := http.StatusOK
+	if !serving {
+		status = http.StatusServiceUnavailable
+	}
+	if s.asks() {
+		s.reply(w, status, "application/json", struct {
+			Ready bool `json:"ready"`
+		}{serving})
+		return
+	}
 	type state struct {
 		ID    string `json:"id"`
 		State State  `json:"state"`
@@ -73,11 +85,6 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	for _, c := range all {
 		st := c.status()
 		cameras = append(cameras, state{c.ID, st.State, st.Cause})
-	}
-	serving := s.serving.Load() > 0
-	status := http.StatusOK
-	if !serving {
-		status = http.StatusServiceUnavailable
 	}
 	s.reply(w, status, "application/json", struct {
 		Ready   bool    `json:"ready"`

@@ -36,7 +36,7 @@ func BenchmarkWrite(b *testing.B) {
 	for _, viewers := range []int{1, 16, 128} {
 		b.Run(fmt.Sprint(viewers), func(b *testing.B) {
 			hub := fanout.NewHub(Envelope)
-			s := New(Options{
+			s := New(Options{Perimeter: testPerimeter,
 				RepeatAfter: time.Hour, // a repeat would be taken for a frame
 				Cameras:     []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
 			})

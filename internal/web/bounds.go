@@ -38,6 +38,8 @@ func (s *Server) excessive(w http.ResponseWriter, r *http.Request) bool {
 	default:
 		return false
 	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", s.perimeter.Load().policy)
 	s.fail(w, p)
 	return true
 }

@@ -63,19 +63,18 @@ func (d Drop) String() string {
 
 type connectionKey struct{}
 
-// enter gives a new connection a place, or says that there is none. Then or before, one may be told to go; its descriptor
-// is closed when its channel gone is.
-func (all *connections) enter(conn net.Conn, o *Limits) (displaced *connection, ok bool) {
-	host := address(conn)
+// enter gives a new connection a place, or says that there is none. Most is how many there may be, and bound how many of its
+// host; 0: no bound of its own. One that is displaced must be told to go; its descriptor is closed when its channel gone is.
+func (all *connections) enter(conn net.Conn, host netip.Addr, most, bound int) (displaced *connection, ok bool) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	all.accepted++
-	bound, v := o.connectionsOf(host), all.byHost[host]
+	v := all.byHost[host]
 	if bound > 0 && v != nil && v.open >= bound {
 		all.dropped[DropAddress]++
 		return nil, false
 	}
-	if len(all.open) >= o.MaxConnections {
+	if len(all.open) >= most {
 		first := all.waiting.Front()
 		if first == nil {
 			all.dropped[DropFull]++
@@ -93,7 +92,7 @@ func (all *connections) enter(conn net.Conn, o *Limits) (displaced *connection, 
 	all.open[conn] = c
 	if bound > 0 {
 		if v == nil {
-			all.forget(o.MaxConnections)
+			all.forget(most)
 			v = &visitor{budget: newBudget()}
 			all.byHost[host] = v
 		}
@@ -214,17 +213,31 @@ func wire(conn net.Conn) net.Conn {
 // address is what connections are bounded by: an IPv4 address, or the network of an IPv6 address, of which a host may have
 // every address. A Unix socket has none: who may use it its permissions say, and it is a proxy's.
 func address(conn net.Conn) netip.Addr {
-	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	host := tcp.AddrPort().Addr().Unmap().WithZone("")
+	host := remote(conn)
 	if host.Is6() && !host.IsLoopback() {
 		if network, err := host.Prefix(64); err == nil {
 			host = network.Addr()
 		}
 	}
 	return host
+}
+
+// remote is the address at the other end; of a Unix socket there is none.
+func remote(conn net.Conn) netip.Addr {
+	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return tcp.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// connectionBound is how many connections the address of conn may have; 0: as many as there may be. A trusted proxy brings
+// everybody's.
+func (s *Server) connectionBound(conn net.Conn) (host netip.Addr, bound int) {
+	if host = address(conn); !host.IsValid() || s.perimeter.Load().trusts(remote(conn)) {
+		return host, 0
+	}
+	return host, s.limits.Load().connectionsOf(host)
 }
 
 // connectionsOf is how many connections an address may have; 0: there is no bound of its own. This machine's own addresses are

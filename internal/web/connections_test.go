@@ -175,6 +175,18 @@ func TestWhatIsOneAddress(t *testing.T) {
 	}
 }
 
+// TestTrustedProxiesHaveNoBound: what they bring is everybody's, each of whom has limits of his own.
+func TestTrustedProxiesHaveNoBound(t *testing.T) {
+	s := New(Options{Limits: Limits{MaxConnectionsPerAddress: 5}, Perimeter: Perimeter{TrustedProxies: []netip.Prefix{
+		netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("2001:db8::1/128")}}})
+	for remote, want := range map[string]int{"192.0.2.7:1": 0, "192.0.2.8:1": 5, "[2001:db8::1]:1": 0, "[2001:db8::2]:1": 5, "127.0.0.1:1": 5} {
+		conn := remoteConn{addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(remote))}
+		if _, bound := s.connectionBound(conn); bound != want {
+			t.Errorf("%s may have %d connections, want %d", remote, bound, want)
+		}
+	}
+}
+
 type remoteConn struct {
 	net.Conn
 	addr net.Addr

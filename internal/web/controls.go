@@ -168,9 +168,10 @@ func (s *Server) change(r *http.Request, c *camera, changes []Change, how How) (
 	}
 	words := make([]string, len(changes))
 	for i, one := range changes {
-		words[i] = one.Name + "=" + one.Value
+		words[i] = clean(one.Name, nameLimit) + "=" + clean(one.Value, nameLimit)
 	}
-	s.log.Info("settings changed", "camera", c.ID, "client", r.RemoteAddr, "settings", strings.Join(words, " "), "persist", how.Persist)
+	v := visitOf(r)
+	s.log.Info("settings changed", "camera", c.ID, "client", v.client, "user", v.grant.Name, "settings", strings.Join(words, " "), "persist", how.Persist)
 	return set, nil
 }
 

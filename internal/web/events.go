@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -32,7 +33,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	seat, full := s.seats.take(s.limits.Load(), r.RemoteAddr)
+	who := visitOf(r)
+	seat, full := s.seats.take(s.limits.Load(), who.client)
 	if full != "" {
 		s.refuse(w, full)
 		return
@@ -52,11 +54,16 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		}
 		return control.Flush()
 	}
-	err := s.news.follow(r.Context(), interval, eventsAlive, func(b *bulletin) error {
-		if b == nil {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	g := &guest{grant: who.grant, client: who.client, transport: "events", quit: cancel}
+	s.enter(g)
+	defer s.leave(g)
+	err := s.news.follow(ctx, who.grant, interval, eventsAlive, func(message []byte) error {
+		if message == nil {
 			return put([]byte(": alive\n\n"))
 		}
-		return put(append(append([]byte("event: cameras\ndata: "), b.message()...), "\n\n"...))
+		return put(append(append([]byte("event: cameras\ndata: "), message...), "\n\n"...))
 	})
-	s.log.Debug("events ended", "client", r.RemoteAddr, "why", err)
+	s.log.Debug("events ended", "client", who.client, "why", err)
 }

@@ -47,7 +47,8 @@ func (g *gate) Accept() (net.Conn, error) {
 			pause = min(2*pause, acceptPauseMost)
 			continue
 		}
-		displaced, ok := g.server.connections.enter(conn, g.server.limits.Load())
+		host, bound := g.server.connectionBound(conn)
+		displaced, ok := g.server.connections.enter(conn, host, g.server.limits.Load().MaxConnections, bound)
 		if !ok {
 			refuseConnection(conn)
 			continue

@@ -159,7 +159,7 @@ func TestAdvancedHeadersOverTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	hub := fanout.NewHub(Envelope)
-	s := New(Options{SendBuffer: 64 << 10, Cameras: []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}}})
+	s := New(Options{Perimeter: testPerimeter, SendBuffer: 64 << 10, Cameras: []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}}})
 	serve(t, s, l)
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -230,7 +230,7 @@ func dialTCP(t *testing.T, address, target string) *client {
 func TestAllOverTCP(t *testing.T) {
 	const frames, size, burst = 10000, 8000, 4 // in a millisecond: no timer is finer
 	hub := fanout.NewHub(Envelope)
-	s := New(Options{
+	s := New(Options{Perimeter: testPerimeter,
 		RepeatAfter: time.Hour, Limits: Limits{AllBuffer: 1 << 20, AllPatience: time.Minute}, SendBuffer: 256 << 10,
 		Cameras: []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
 	})
@@ -304,7 +304,7 @@ func TestAllOverTCP(t *testing.T) {
 func TestStalledViewersOverTCP(t *testing.T) {
 	hub := fanout.NewHub(Envelope)
 	const patience = 400 * time.Millisecond
-	s := New(Options{
+	s := New(Options{Perimeter: testPerimeter,
 		RepeatAfter: time.Hour, WriteTimeout: 3 * patience, Limits: Limits{LockstepTimeout: patience, AllPatience: patience}, SendBuffer: 256 << 10,
 		Cameras: []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},
 	})

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/camgw/camgw/internal/access"
 )
 
 // newsTick is how often cameras are looked at while somebody follows the news, and so the most that a change is late.
@@ -58,6 +60,22 @@ func (b *bulletin) message() []byte {
 		}
 	})
 	return b.text
+}
+
+// to is the bulletin as g may see it, with what a change of would be told at once; that is left out for who sees everything.
+func (b *bulletin) to(g access.Grant) (message []byte, keys []newsKey) {
+	if g.Sees("") {
+		return b.message(), nil
+	}
+	part := &bulletin{Type: b.Type, Cameras: make([]Status, 0, len(b.Cameras))}
+	keys = make([]newsKey, 0, len(b.Cameras))
+	for _, st := range b.Cameras {
+		if g.Sees(st.ID) {
+			part.Cameras = append(part.Cameras, st)
+			keys = append(keys, keyOf(st))
+		}
+	}
+	return part.message(), keys
 }
 
 // newsKey is what is told at once when it changes. All else are figures.
@@ -137,9 +155,9 @@ func (n *news) tick() (followed bool) {
 	return true
 }
 
-// follow sends bulletins: one now, one with each change and, unless it is 0, after each interval. Unless alive is 0, it sends
-// nil when nothing was sent for so long. It returns when ctx ends or sending fails, with that error.
-func (n *news) follow(ctx context.Context, interval, alive time.Duration, send func(*bulletin) error) error {
+// follow sends bulletins of the cameras in g's sight: one now, one with each change and, unless it is 0, after each interval. Unless
+// alive is 0, it sends nil when nothing was sent for so long. It returns when ctx ends or sending fails, with that error.
+func (n *news) follow(ctx context.Context, g access.Grant, interval, alive time.Duration, send func(message []byte) error) error {
 	n.mu.Lock()
 	n.followers++
 	n.mu.Unlock()
@@ -154,14 +172,22 @@ func (n *news) follow(ctx context.Context, interval, alive time.Duration, send f
 	}()
 	const never = 24 * time.Hour
 	interval, alive = cmp.Or(interval, never), cmp.Or(alive, never)
+	var due, spoken time.Time
+	var told []newsKey
 	for {
 		b, changed := n.current()
-		if err := send(b); err != nil {
-			return err
+		message, keys := b.to(g)
+		// Of a camera that is out of sight not even the moment of a change is told.
+		if told == nil || !slices.Equal(keys, told) || !time.Now().Before(due) {
+			if err := send(message); err != nil {
+				return err
+			}
+			spoken = time.Now()
+			due = spoken.Add(interval)
 		}
-		due := time.Now().Add(interval)
+		told = keys
 		for waiting := true; waiting; {
-			timer := time.NewTimer(min(time.Until(due), alive))
+			timer := time.NewTimer(time.Until(earlier(due, spoken.Add(alive))))
 			select {
 			case <-ctx.Done():
 				timer.Stop()
@@ -176,9 +202,17 @@ func (n *news) follow(ctx context.Context, interval, alive time.Duration, send f
 				if err := send(nil); err != nil {
 					return err
 				}
+				spoken = time.Now()
 			}
 		}
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // observer runs while the server serves: it takes the samples of all cameras, and ticks for the news.
@@ -239,9 +273,11 @@ func (s *Server) watchCameras(ctx context.Context) {
 	}
 }
 
-// look is every camera's status. One that cannot tell is shown as it last was known to be: not at all.
-func (s *Server) look() []Status {
-	cameras := s.cameras()
+// look is every camera's status.
+func (s *Server) look() []Status { return s.lookAt(s.cameras()) }
+
+// lookAt is the status of some. One that cannot tell is shown as it last was known to be: not at all.
+func (s *Server) lookAt(cameras []*camera) []Status {
 	all := make([]Status, len(cameras))
 	for i, c := range cameras {
 		st, ok := s.ask(c)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/camgw/camgw/internal/access"
 )
 
 // openAPIDocument is what is served, strict where the document leaves room: an answer may have no member that is not in it.
@@ -49,14 +51,39 @@ func seal(ref *openapi3.SchemaRef) {
 	}
 }
 
+// The document and the table of routes agree about where credentials are needed.
+func TestOpenAPITellsWhoIsAsked(t *testing.T) {
+	doc := openAPIDocument(t)
+	s := New(Options{Perimeter: testPerimeter, AllowGetControl: true, Metrics: http.NotFoundHandler()})
+	for pattern, rt := range s.routes {
+		for method, role := range rt.roles {
+			if method == http.MethodHead {
+				continue
+			}
+			operation := doc.Paths.Value(strings.TrimSuffix(pattern, "{$}")).GetOperation(method)
+			security := doc.Security
+			if operation.Security != nil {
+				security = *operation.Security
+			}
+			if asked := len(security) > 0; asked != (role != access.None) {
+				t.Errorf("%s %s: documented as asking: %v, needs the role %v", method, pattern, asked, role)
+			}
+			links := slices.ContainsFunc(security, func(one openapi3.SecurityRequirement) bool { return one["link"] != nil })
+			if links != rt.link {
+				t.Errorf("%s %s: documented as taking links: %v, it does: %v", method, pattern, links, rt.link)
+			}
+		}
+	}
+}
+
 // The document and the mux have the same addresses and methods.
 func TestOpenAPICoversEveryRoute(t *testing.T) {
 	doc := openAPIDocument(t)
-	s := New(Options{AllowGetControl: true, Metrics: http.NotFoundHandler()})
+	s := New(Options{Perimeter: testPerimeter, AllowGetControl: true, Metrics: http.NotFoundHandler()})
 	routes := map[string][]string{}
-	for pattern, methods := range s.routes {
+	for pattern, rt := range s.routes {
 		pattern = strings.TrimSuffix(pattern, "{$}")
-		for _, m := range methods {
+		for m := range rt.roles {
 			if m != http.MethodHead {
 				routes[pattern] = append(routes[pattern], m)
 			}

@@ -51,12 +51,12 @@ var assets = func() map[string]asset {
 }()
 
 // contentSecurityPolicy lets the page use its own files and talk to its own server, and nothing else. Names that
-// devices send can then at worst be shown. Pictures fetched one by one are blobs.
+// devices send can then at worst be shown. Pictures fetched one by one are blobs. Who may frame it is the perimeter's.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+	"connect-src 'self'; base-uri 'none'; form-action 'none'"
 
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Security-Policy", contentSecurityPolicy)
+	w.Header().Set("Content-Security-Policy", s.perimeter.Load().pagePolicy)
 	assets["index.html"].serve(w, r)
 }
 
@@ -66,7 +66,7 @@ func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, "there is no such file")
 		return
 	}
-	w.Header().Set("Content-Security-Policy", contentSecurityPolicy)
+	w.Header().Set("Content-Security-Policy", s.perimeter.Load().pagePolicy)
 	a.serve(w, r)
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 func TestPage(t *testing.T) {
-	s := New(Options{Cameras: []Camera{{ID: "a", Hub: fanout.NewHub(Envelope), Status: func() Status { return Status{} }}}})
+	s := New(Options{Perimeter: testPerimeter, Cameras: []Camera{{ID: "a", Hub: fanout.NewHub(Envelope), Status: func() Status { return Status{} }}}})
 	ask := func(target, tag string) *httptest.ResponseRecorder {
 		rec := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", target, nil)
@@ -37,7 +37,7 @@ func TestPage(t *testing.T) {
 		"inline script": `<script(?:[^>]*)>[^<]`, "inline style": `<style|\sstyle=`, "event attribute": `\son[a-z]+=`, "another host": `(?:src|href)="(?:https?:)?//`,
 		"rooted address": `(?:src|href)="/`,
 	} {
-		if found := regexp.MustCompile(pattern).FindString(html); found != "" {
+		if found := regexp.MustCompile(pattern).FindString(html + string(assets["signin.html"].body)); found != "" {
 			t.Errorf("%s: %q", name, found)
 		}
 	}
@@ -50,7 +50,8 @@ func TestPage(t *testing.T) {
 			queue = append(queue, name)
 		}
 	}
-	for _, match := range regexp.MustCompile(`"assets/([^"]+)"`).FindAllStringSubmatch(html, -1) {
+	reach("signin.html") // shown in place of the page
+	for _, match := range regexp.MustCompile(`"assets/([^"]+)"`).FindAllStringSubmatch(html+string(assets["signin.html"].body), -1) {
 		reach(match[1])
 	}
 	for len(queue) > 0 {

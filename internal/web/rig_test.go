@@ -36,6 +36,9 @@ type rig struct {
 	stop    func() error // ends Serve and returns what it returned; may be called again
 }
 
+// testPerimeter has the names that tests call the server by.
+var testPerimeter = Perimeter{Hosts: []string{"gateway", "example.com", "a", "x"}}
+
 // testCamera is a camera that publishes when the test says so.
 type testCamera struct {
 	hub    *fanout.Hub
@@ -90,6 +93,7 @@ func testJPEG(width, height int, shade byte) []byte {
 // newRig starts a server of the cameras named, which are all streaming.
 func newRig(t *testing.T, o Options, names ...string) *rig {
 	r := &rig{t: t, lines: newPipeListener()}
+	o.Perimeter.Hosts = append(o.Perimeter.Hosts, testPerimeter.Hosts...)
 	for _, name := range names {
 		c := &testCamera{hub: fanout.NewHub(Envelope), status: Status{State: Streaming, Cause: CauseNone}}
 		r.cameras = append(r.cameras, c)

@@ -66,7 +66,7 @@ func TestSetCameras(t *testing.T) {
 		if a := p.text("ended"); a.Reason != "unknown_camera" {
 			t.Errorf("%+v", a)
 		}
-		if r.server.find("yard") != nil {
+		if find(r.server.cameras(), "yard") != nil {
 			t.Error("the removed camera is found")
 		}
 		if len(r.server.places.byCamera) != 1 {

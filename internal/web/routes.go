@@ -8,64 +8,111 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/camgw/camgw/internal/access"
 )
 
-// cameraHandler answers for one camera.
-type cameraHandler func(w http.ResponseWriter, r *http.Request, c *camera)
+// table lists every address there is, with who may do what there. Nothing is served that is not in it.
+func (s *Server) table() []route {
+	watch := showing(access.Viewer)
+	state := func(pattern string, find finder, h cameraHandler) route {
+		return route{pattern: pattern, reach: toCamera, roles: watch, find: find, camera: h}
+	}
+	picture := func(pattern string, find finder, h cameraHandler) route {
+		rt := state(pattern, find, h)
+		rt.picture = true
+		return rt
+	}
+	linked := func(pattern string, h cameraHandler) route {
+		rt := picture(pattern, byID, h)
+		rt.link = true
+		return rt
+	}
+	list := func(pattern string, h http.HandlerFunc) route {
+		return route{pattern: pattern, reach: inSight, roles: watch, answer: h}
+	}
+	page := func(pattern string) route {
+		return route{pattern: pattern, reach: inSight, roles: watch, answer: s.root, picture: true, page: true}
+	}
+	open := func(pattern string, h http.HandlerFunc) route {
+		return route{pattern: pattern, reach: toAll, roles: showing(access.None), answer: h}
+	}
+	operate := func(pattern string, find finder, h cameraHandler, r roles) route {
+		return route{pattern: pattern, reach: toCamera, roles: r, find: find, camera: h}
+	}
+	control := roles{http.MethodPost: access.Operator}
+	if s.options.AllowGetControl {
+		control[http.MethodGet] = access.Operator
+	}
+	configure := roles{http.MethodGet: access.Viewer, http.MethodHead: access.Viewer, http.MethodPatch: access.Operator}
+	session := roles{http.MethodGet: access.Viewer, http.MethodHead: access.Viewer, http.MethodPost: access.None, http.MethodDelete: access.None}
+	first := byIndex(0)
+
+	all := []route{
+		linked("/cam/{id}/stream.mjpg", s.ordinaryStream),
+		linked("/cam/{id}/snapshot.jpg", s.snapshot),
+		linked("/cam/{id}/capture", s.snapshot),
+		picture("/stream", first, s.ordinaryStream),
+		picture("/mjpeg/{n}", byNumber, s.ordinaryStream),
+		picture("/snapshot.jpg", first, s.snapshot),
+		picture("/snapshot", first, s.snapshot),
+		picture("/jpg", first, s.snapshot),
+		picture("/capture", first, s.snapshot),
+		page("/{$}"),
+		page("/webcam/{$}"),
+
+		state("/state", first, s.streamerState),
+		state("/status", first, s.webServerState),
+		state("/cam/{id}/status", byID, s.webServerState),
+		state("/api/v1/cameras/{id}", byID, s.knowingOf(s.showCamera)),
+		state("/api/v1/cameras/{id}/history", byID, s.knowingOf(s.history)),
+		list("/api/v1/cameras", s.knowing(s.listCameras)),
+		list("/api/v1/events", s.knowing(s.events, "interval")),
+		list("/openapi.yaml", s.openAPI),
+		{pattern: "/api/v1/ws", reach: inSight, roles: roles{http.MethodGet: access.Viewer}, answer: s.socket, socket: true},
+
+		operate("/api/v1/cameras/{id}/config", byID, s.knowingOf(s.config, "clamp", "persist"), configure),
+		operate("/api/v1/cameras/{id}/links", byID, s.knowingOf(s.makeLink), roles{http.MethodPost: access.Operator}),
+		operate("/control", first, s.control, control),
+		operate("/cam/{id}/control", byID, s.control, control),
+
+		{pattern: "/api/v1/viewers", reach: everything, roles: showing(access.Admin), answer: s.knowing(s.listViewers)},
+		{pattern: "/api/v1/viewers/{viewer}", reach: everything, roles: roles{http.MethodDelete: access.Admin}, answer: s.knowing(s.dismissViewer)},
+
+		{pattern: "/api/v1/session", reach: inSight, roles: session, free: []string{http.MethodPost, http.MethodDelete}, answer: s.knowing(s.session)},
+		open("/assets/{file}", s.asset),
+		open("/healthz", s.health),
+		open("/readyz", s.ready),
+	}
+	if s.options.Metrics != nil {
+		all = append(all, route{pattern: "/metrics", reach: everything, roles: watch, answer: s.options.Metrics.ServeHTTP})
+	}
+	return all
+}
 
 func (s *Server) mux() *http.ServeMux {
-	mux := http.NewServeMux()
-	only := func(pattern string, h http.HandlerFunc, methods ...string) {
-		s.routes[pattern] = methods
-		mux.Handle(pattern, s.only(methods, h))
+	table := s.table()
+	for i := range table {
+		s.routes[table[i].pattern] = &table[i]
 	}
-	handle := func(pattern string, h http.HandlerFunc) { only(pattern, h, http.MethodGet, http.MethodHead) }
-	stream := s.ordinaryStream
-
-	handle("/cam/{id}/stream.mjpg", s.byID(stream))
-	handle("/cam/{id}/snapshot.jpg", s.byID(s.snapshot))
-	handle("/stream", s.byIndex(0, stream))
-	handle("/snapshot.jpg", s.byIndex(0, s.snapshot))
-	handle("/snapshot", s.byIndex(0, s.snapshot))
-	handle("/state", s.byIndex(0, s.streamerState))
-	handle("/mjpeg/{n}", s.byNumber(stream))
-	handle("/jpg", s.byIndex(0, s.snapshot))
-	handle("/{$}", s.root)
-	handle("/webcam/{$}", s.root)
-	handle("/assets/{file}", s.asset)
-	handle("/api/v1/cameras", s.knowing(s.listCameras))
-	handle("/api/v1/cameras/{id}", s.knowing(s.byID(s.showCamera)))
-	handle("/api/v1/cameras/{id}/history", s.knowing(s.byID(s.history)))
-	only("/api/v1/cameras/{id}/config", s.knowing(s.byID(s.config), "clamp", "persist"), http.MethodGet, http.MethodHead, http.MethodPatch)
-	only("/api/v1/ws", s.socket, http.MethodGet)
-	handle("/api/v1/events", s.knowing(s.events, "interval"))
-	handle("/openapi.yaml", s.openAPI)
-
-	control := []string{http.MethodPost}
-	if s.options.AllowGetControl {
-		control = []string{http.MethodGet, http.MethodPost}
-	}
-	only("/control", s.byIndex(0, s.control), control...)
-	only("/cam/{id}/control", s.byID(s.control), control...)
-	handle("/status", s.byIndex(0, s.webServerState))
-	handle("/cam/{id}/status", s.byID(s.webServerState))
-	handle("/capture", s.byIndex(0, s.snapshot))
-	handle("/cam/{id}/capture", s.byID(s.snapshot))
-
-	handle("/healthz", s.health)
-	handle("/readyz", s.ready)
-	if s.options.Metrics != nil {
-		handle("/metrics", s.options.Metrics.ServeHTTP)
-	}
-	mux.HandleFunc("/", s.nothing)
-	return mux
+	return s.muxOf(table)
 }
 
 // streamMux is the mux of [Server.ServeStreamOnly]. Its routes are among those of mux.
 func (s *Server) streamMux() *http.ServeMux {
+	return s.muxOf([]route{*s.routes["/stream"]})
+}
+
+// muxOf serves the routes given, and nothing else. It panics if nobody has decided who may use one.
+func (s *Server) muxOf(table []route) *http.ServeMux {
 	mux := http.NewServeMux()
-	get := []string{http.MethodGet, http.MethodHead}
-	mux.Handle("/stream", s.only(get, s.byIndex(0, s.ordinaryStream)))
+	for i := range table {
+		rt := &table[i]
+		if mistake := rt.mistake(); mistake != "" {
+			panic("web: " + rt.pattern + ": " + mistake)
+		}
+		mux.Handle(rt.pattern, s.enforce(rt))
+	}
 	mux.HandleFunc("/", s.nothing)
 	return mux
 }
@@ -78,72 +125,78 @@ func (s *Server) nothing(w http.ResponseWriter, _ *http.Request) {
 	s.notFound(w, "there is nothing at this address")
 }
 
-// only lets the methods given through, and answers OPTIONS.
-func (s *Server) only(methods []string, h http.HandlerFunc) http.Handler {
-	all := strings.Join(append(slices.Clone(methods), http.MethodOptions), ", ")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case slices.Contains(methods, r.Method):
-			h(w, r)
-		case r.Method == http.MethodOptions:
-			w.Header().Set("Allow", all)
-			w.WriteHeader(http.StatusNoContent)
-		default:
-			w.Header().Set("Allow", all)
-			detail := "the methods here are " + all
-			if r.Method == http.MethodGet {
-				detail += "; a GET must change nothing, because any page a browser shows can send one" +
-					" (the operator may allow it all the same: --allow-get-control)"
-			}
-			s.fail(w, problem{Status: http.StatusMethodNotAllowed, Detail: detail})
-		}
-	})
-}
-
 // knowing refuses query keys that are none of those given. It is for the API, where a misspelt ?persist would else be
 // lost without a word; on the addresses of pictures players add keys of their own.
 func (s *Server) knowing(h http.HandlerFunc, keys ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		query, err := url.ParseQuery(r.URL.RawQuery)
-		if err != nil {
-			s.fail(w, problem{Status: http.StatusBadRequest, Detail: "the query cannot be read"})
-			return
+		if s.knows(w, r, keys) {
+			h(w, r)
 		}
-		for key := range query {
-			if slices.Contains(keys, key) {
-				continue
-			}
-			detail := fmt.Sprintf("unknown query key %q: there is none here", key)
-			if len(keys) > 0 {
-				detail = fmt.Sprintf("unknown query key %q: the keys here are %s", key, strings.Join(keys, ", "))
-			}
-			s.fail(w, problem{Status: http.StatusBadRequest, Detail: detail})
-			return
-		}
-		h(w, r)
 	}
 }
 
-// denyCrossOrigin answers a browser that another site has sent here to change something.
-func (s *Server) denyCrossOrigin(w http.ResponseWriter, _ *http.Request) {
-	s.fail(w, problem{Status: http.StatusForbidden, Detail: "another site asked for this change; only this gateway's own pages and programs may"})
+// knowingOf is knowing for a route to a camera.
+func (s *Server) knowingOf(h cameraHandler, keys ...string) cameraHandler {
+	return func(w http.ResponseWriter, r *http.Request, c *camera) {
+		if s.knows(w, r, keys) {
+			h(w, r, c)
+		}
+	}
 }
 
-func (s *Server) byID(h cameraHandler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		c := s.find(r.PathValue("id"))
-		if c == nil {
-			s.notFound(w, "there is no camera of this name")
-			return
+func (s *Server) knows(w http.ResponseWriter, r *http.Request, keys []string) bool {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		s.fail(w, problem{Status: http.StatusBadRequest, Detail: "the query cannot be read"})
+		return false
+	}
+	for key := range query {
+		if slices.Contains(keys, key) {
+			continue
 		}
-		h(w, r, c)
+		detail := fmt.Sprintf("unknown query key %q: there is none here", clean(key, nameLimit))
+		if len(keys) > 0 {
+			detail = fmt.Sprintf("unknown query key %q: the keys here are %s", clean(key, nameLimit), strings.Join(keys, ", "))
+		}
+		s.fail(w, problem{Status: http.StatusBadRequest, Detail: detail})
+		return false
+	}
+	return true
+}
+
+// What is answered where there is no camera, and where there is one that the asker may not see.
+const (
+	noSuchName   = "there is no camera of this name"
+	noSuchNumber = "there is no camera of this number"
+)
+
+// byID takes the camera's ID, or the MAC address of its device, out of the path.
+func byID(r *http.Request, visible []*camera) (c *camera, missing string) {
+	return find(visible, r.PathValue("id")), noSuchName
+}
+
+// byNumber takes the number of the camera, from 1, out of the path. Only those in sight are counted.
+func byNumber(r *http.Request, visible []*camera) (c *camera, missing string) {
+	n, err := strconv.ParseUint(r.PathValue("n"), 10, 16)
+	if err != nil {
+		n = 0
+	}
+	return byIndex(int(n)-1)(r, visible)
+}
+
+// byIndex is the camera of this number, from 0, of those in sight.
+func byIndex(i int) finder {
+	return func(_ *http.Request, visible []*camera) (c *camera, missing string) {
+		if i < 0 || i >= len(visible) {
+			return nil, noSuchNumber
+		}
+		return visible[i], ""
 	}
 }
 
 // find returns the camera of this ID, else the first whose device has this MAC address, written without colons, else nil.
-func (s *Server) find(id string) *camera {
-	all := s.cameras()
-	for _, c := range all {
+func find(among []*camera, id string) *camera {
+	for _, c := range among {
 		if c.ID == id {
 			return c
 		}
@@ -151,7 +204,7 @@ func (s *Server) find(id string) *camera {
 	if !macLike.MatchString(id) {
 		return nil
 	}
-	for _, c := range all {
+	for _, c := range among {
 		if d := c.Status().Device; d != nil && strings.ReplaceAll(d.MAC, ":", "") == id {
 			return c
 		}
@@ -160,28 +213,6 @@ func (s *Server) find(id string) *camera {
 }
 
 var macLike = regexp.MustCompile(`^[0-9a-f]{12}$`)
-
-// byNumber takes the number of the camera, from 1, out of the path.
-func (s *Server) byNumber(h cameraHandler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		n, err := strconv.ParseUint(r.PathValue("n"), 10, 16)
-		if err != nil {
-			n = 0
-		}
-		s.byIndex(int(n)-1, h)(w, r)
-	}
-}
-
-func (s *Server) byIndex(i int, h cameraHandler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		all := s.cameras()
-		if i < 0 || i >= len(all) {
-			s.notFound(w, "there is no camera of this number")
-			return
-		}
-		h(w, r, all[i])
-	}
-}
 
 // root is the page, or what mjpg-streamer has at the same address: ?action=stream and ?action=snapshot, with _N for camera
 // N, from 0. Some clients send "?action=stream?dummy=param.mjpg".
@@ -200,18 +231,21 @@ func (s *Server) root(w http.ResponseWriter, r *http.Request) {
 	if numbered {
 		n, err := strconv.ParseUint(number, 10, 16)
 		if err != nil {
-			s.notFound(w, "there is no camera of this number")
+			s.notFound(w, noSuchNumber)
 			return
 		}
 		index = int(n)
 	}
-	switch action {
-	case "stream":
-		s.byIndex(index, func(w http.ResponseWriter, r *http.Request, c *camera) { s.stream(w, r, c, streamer) })(w, r)
-	case "snapshot":
-		s.byIndex(index, s.snapshot)(w, r)
-	default:
+	c, missing := byIndex(index)(r, s.visible(visitOf(r).grant))
+	switch {
+	case action != "stream" && action != "snapshot":
 		s.notFound(w, "the actions are stream and snapshot")
+	case c == nil:
+		s.notFound(w, missing)
+	case action == "stream":
+		s.stream(w, r, c, streamer)
+	default:
+		s.snapshot(w, r, c)
 	}
 }
 

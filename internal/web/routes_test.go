@@ -146,7 +146,7 @@ func TestOddAddresses(t *testing.T) {
 			"/mjpeg/0", "/mjpeg/2", "/mjpeg/-1", "/mjpeg/+1", "/mjpeg/99999999999999999999", "/mjpeg/", "/mjpeg/1x",
 			"/?action=stream_1", "/?action=stream_-1", "/?action=stream_x", "/?action=stream_", "/?action=command&id=1", "/?action=%00",
 			"/webcam/", "/webcam", "/api/v1/cameras/nobody", "/api/v1/", "/metrics", "/favicon.ico", "/STREAM", "/stream/", "/stream%20",
-			"/" + strings.Repeat("a", 7900), "/?action=" + strings.Repeat("a", 7900), "http://other.example/nowhere", "/%ff%fe",
+			"/" + strings.Repeat("a", 7900), "/?action=" + strings.Repeat("a", 7900), "http://gateway/nowhere", "/%ff%fe",
 		} {
 			res, _ := r.ask(get(target)).answer("GET")
 			switch res.StatusCode {
@@ -183,7 +183,7 @@ func TestOddAddresses(t *testing.T) {
 }
 
 func TestRequestsAreCountedByClosedLists(t *testing.T) {
-	s := New(Options{Cameras: []Camera{{ID: "a", Hub: fanout.NewHub(Envelope), Status: func() Status { return Status{} }}}})
+	s := New(Options{Perimeter: testPerimeter, Cameras: []Camera{{ID: "a", Hub: fanout.NewHub(Envelope), Status: func() Status { return Status{} }}}})
 	for i := range 10000 {
 		r := httptest.NewRequest(fmt.Sprintf("M%d", i), fmt.Sprintf("/cam/%d/stream.mjpg", i), nil)
 		if i%2 == 0 {
@@ -236,7 +236,7 @@ func TestDurations(t *testing.T) {
 func TestPanicIsContained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := fanout.NewHub(Envelope)
-		s := New(Options{Cameras: []Camera{{ID: "a", Hub: hub, Status: func() Status { panic("status") }}}})
+		s := New(Options{Perimeter: testPerimeter, Cameras: []Camera{{ID: "a", Hub: hub, Status: func() Status { panic("status") }}}})
 		rec := httptest.NewRecorder()
 		func() {
 			defer func() {
@@ -340,7 +340,7 @@ func TestSameIDTwicePanics(t *testing.T) {
 			t.Error("no panic")
 		}
 	}()
-	New(Options{Cameras: []Camera{{ID: "a"}, {ID: "a"}}})
+	New(Options{Perimeter: testPerimeter, Cameras: []Camera{{ID: "a"}, {ID: "a"}}})
 }
 
 // A body nobody asked for must not hold a connection for ever.

@@ -64,7 +64,7 @@ func (sc *scope) carry(v *stream, conn net.Conn, terms fanout.Terms) {
 	defer sc.mu.Unlock()
 	v.conn = conn
 	sc.streams[v] = sink
-	v.viewer = v.camera.Hub.Attach(terms, sink)
+	v.viewer = v.attach(terms, sink)
 	watch(v.viewer)
 	if sc.ending {
 		v.viewer.End(errShutdown)

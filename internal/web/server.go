@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/camgw/camgw/internal/access"
 	"github.com/camgw/camgw/internal/fanout"
 )
 
@@ -39,7 +40,10 @@ type Options struct {
 
 	TLS *tls.Config // what listeners speak, but for Unix sockets; nil: plain HTTP. It must offer HTTP/1.1 alone
 
-	Limits // at the beginning; see [Server.Limit]
+	Limits    // at the beginning; see [Server.Limit]
+	Perimeter // likewise; see [Server.SetPerimeter]
+
+	Access *access.Keeper // who may do what; nil: nobody is asked, and everybody is an administrator
 
 	SendBuffer int // bytes that the kernel may hold for a viewer, its own overhead included; 0: 512 KiB
 
@@ -68,18 +72,18 @@ type Limits struct {
 type Server struct {
 	options Options
 	log     *slog.Logger
-	routes  map[string][]string // methods by pattern
+	routes  map[string]*route // by pattern
 	handler http.Handler
 
-	crossOrigin *http.CrossOriginProtection // of everything that changes state
-
 	// Anybody, atomically.
-	roster     atomic.Pointer[[]*camera] // never nil; the slice is never written
-	limits     atomic.Pointer[Limits]    // never nil; never written
-	removals   atomic.Uint64             // streams ended because their camera was removed
-	serving    atomic.Int32              // listeners being served and not ending
-	panics     atomic.Uint64
-	rejections [rejections]atomic.Uint64
+	roster      atomic.Pointer[[]*camera] // never nil; the slice is never written
+	limits      atomic.Pointer[Limits]    // never nil; never written
+	perimeter   atomic.Pointer[perimeter] // never nil; never written
+	revocations atomic.Uint64             // streams, WebSockets and streams of events ended because their grant no longer held
+	removals    atomic.Uint64             // streams ended because their camera was removed
+	serving     atomic.Int32              // listeners being served and not ending
+	panics      atomic.Uint64
+	rejections  [rejections]atomic.Uint64
 
 	sockets        atomic.Int64 // WebSockets open
 	socketsEver    atomic.Uint64
@@ -94,6 +98,7 @@ type Server struct {
 	seats     seats         // has its own lock
 	news      news          // has its own lock
 	observer  observer      // has its own lock
+	roll      roll          // has its own lock
 
 	connections connections // has its own lock
 }
@@ -116,17 +121,17 @@ func New(o Options) *Server {
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
 	o.RepeatAfter = cmp.Or(o.RepeatAfter, 800*time.Millisecond)
 	o.StaleAfter = cmp.Or(o.StaleAfter, 800*time.Millisecond)
-	s := &Server{options: o, log: o.Logger, routes: make(map[string][]string), crossOrigin: http.NewCrossOriginProtection()}
-	s.crossOrigin.SetDenyHandler(http.HandlerFunc(s.denyCrossOrigin))
+	s := &Server{options: o, log: o.Logger, routes: make(map[string]*route)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.places.byCamera, s.places.byHost = make(map[*camera]int), make(map[string]int)
 	s.Limit(o.Limits)
+	s.SetPerimeter(o.Perimeter)
 	s.roster.Store(new([]*camera))
 	s.SetCameras(o.Cameras)
 	s.news.look, s.news.wake = s.look, make(chan struct{}, 1)
-	s.handler = s.guard(s.crossOrigin.Handler(s.mux()))
+	s.handler = s.guard(s.near(s.mux()))
 	return s
 }
 
@@ -156,7 +161,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // ServeStreamOnly is [Server.Serve] with nothing but /stream, for programs that look for a stream at port 81, where Espressif's
 // CameraWebServer has it.
 func (s *Server) ServeStreamOnly(ctx context.Context, l net.Listener) error {
-	return s.serve(ctx, l, s.guard(s.crossOrigin.Handler(s.streamMux())))
+	return s.serve(ctx, l, s.guard(s.near(s.streamMux())))
 }
 
 func (s *Server) serve(ctx context.Context, below net.Listener, handler http.Handler) error {
@@ -254,7 +259,7 @@ func (s *Server) tune(conn net.Conn) error {
 	return errors.Join(err, failed)
 }
 
-// guard is around every handler: the headers every answer carries, a deadline for the answer, the request count, and a
+// guard is around every handler: a deadline for the answer, the request count, and a
 // net for panics.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -275,8 +280,6 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				s.durations.add(rec.route(), time.Since(begin))
 			}
 		}()
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Referrer-Policy", "no-referrer")
 		if r.ContentLength != 0 {
 			w.Header().Set("Connection", "close") // else net/http reads the body before it answers
 		}

@@ -190,7 +190,7 @@ func (k *answerSink) Ended(why error, account fanout.Account) {
 func (v *stream) answer(ctx context.Context, w http.ResponseWriter, control *http.ResponseController, terms fanout.Terms) {
 	k := &answerSink{stream: v, w: w, control: control, ended: make(chan struct{})}
 	k.of, k.timeout = control, v.server.options.WriteTimeout
-	viewer := v.camera.Hub.Attach(terms, k)
+	viewer := v.attach(terms, k)
 	stop := context.AfterFunc(ctx, func() { viewer.End(context.Cause(ctx)) })
 	defer stop()
 	<-k.ended

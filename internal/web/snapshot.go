@@ -25,7 +25,7 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, c *camera) {
 		s.snapshotHead(w, r, c)
 		return
 	}
-	place, full := s.admit(c, r.RemoteAddr)
+	place, full := s.admit(c, visitOf(r).client)
 	if full != "" {
 		s.refuse(w, full)
 		return

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/camgw/camgw/internal/fanout"
 )
 
 const (
@@ -44,7 +46,8 @@ const (
 type socket struct {
 	server *Server
 	log    *slog.Logger
-	remote string
+	visit  *visit
+	guest  guest
 	conn   *websocket.Conn
 	wire   *socketConn
 	gone   chan struct{} // closed when nothing can be said any more
@@ -100,12 +103,8 @@ var (
 
 // socket answers /api/v1/ws.
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
-	if detail := s.foreign(r); detail != "" {
-		s.socketRefusals[SocketOrigin].Add(1)
-		s.fail(w, problem{Status: http.StatusForbidden, Detail: detail})
-		return
-	}
-	seat, full := s.seats.take(s.limits.Load(), r.RemoteAddr)
+	who := visitOf(r)
+	seat, full := s.seats.take(s.limits.Load(), who.client)
 	if full != "" {
 		s.socketRefusals[SocketFull].Add(1)
 		s.refuse(w, full)
@@ -113,13 +112,13 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	defer seat.leave()
 	k := &socket{
-		server: s, remote: r.RemoteAddr, log: s.log.With("client", r.RemoteAddr), gone: make(chan struct{}),
+		server: s, visit: who, log: s.log.With("client", who.client), gone: make(chan struct{}),
 		channels: make(map[int]*channel), budget: bucket{rate: socketRate, size: socketBurst}, subscriptions: bucket{rate: subscribeRate, size: subscribeBurst},
 	}
 	upgrade := &upgrade{ResponseWriter: w, socket: k}
 	var err error
 	k.conn, err = websocket.Accept(upgrade, r, &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // foreign has looked
+		InsecureSkipVerify: true, // keepOut has looked
 		CompressionMode:    websocket.CompressionDisabled,
 	})
 	if err != nil {
@@ -138,22 +137,6 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok && k.flooded {
 		s.connections.charge(c, floodPrice)
 	}
-}
-
-// foreign says what is wrong when a browser was sent here by another site. A browser that says that it was not is believed
-// even if the origin does not match: behind a proxy the host may have another name.
-func (s *Server) foreign(r *http.Request) (detail string) {
-	if r.Header.Get("Sec-Fetch-Site") == "same-origin" {
-		return ""
-	}
-	post := r.Clone(r.Context())
-	post.Method = http.MethodPost // a GET is always let through
-	post.Header.Del("Sec-Fetch-Site")
-	if err := s.crossOrigin.Check(post); err != nil {
-		return "another site asked for this connection; only this gateway's own pages and programs may" +
-			" (behind a reverse proxy: it must pass the Host header on)"
-	}
-	return ""
 }
 
 // upgrade is the http.ResponseWriter of a handshake. It keeps refusals back, so that they are told as problems, and has
@@ -249,11 +232,14 @@ func (k *socket) run(ctx context.Context) {
 	})
 	k.conn.SetReadLimit(socketMessage)
 	k.log.Debug("WebSocket opened")
+	k.guest = guest{grant: k.visit.grant, client: k.visit.client, transport: fanout.WebSocket.String(), quit: k.leave}
+	k.server.enter(&k.guest)
 	if k.say(socketAnswer{Type: "hello", Version: socketVersion, Server: "camgw " + k.server.options.Version}) == nil {
 		k.work.Go(k.ping)
 		k.read()
 	}
 	stop()
+	k.server.leave(&k.guest)
 	k.end(errGone, 0, "")
 	close(k.gone)
 	if k.unwatch != nil {
@@ -266,6 +252,9 @@ func (k *socket) run(ctx context.Context) {
 	k.work.Wait()
 	k.log.Debug("WebSocket closed", "why", k.why)
 }
+
+// leave ends the connection for who may no longer be here.
+func (k *socket) leave(why error) { k.end(why, websocket.StatusPolicyViolation, why.Error()) }
 
 // read handles messages until the connection ends.
 func (k *socket) read() {
@@ -374,9 +363,7 @@ func (k *socket) watch(q socketRequest) error {
 	k.work.Go(func() {
 		defer close(done)
 		// A failure to write ends the connection; there is nothing more to do about it here.
-		_ = k.server.news.follow(ctx, interval, 0, func(b *bulletin) error {
-			return k.write(b.message())
-		})
+		_ = k.server.news.follow(ctx, k.visit.grant, interval, 0, k.write)
 	})
 	k.unwatch = func() { cancel(); <-done }
 	return nil

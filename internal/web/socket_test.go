@@ -581,7 +581,7 @@ func TestSocketFrozenClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	hub := fanout.NewHub(Envelope)
-	s := New(Options{WriteTimeout: 300 * time.Millisecond, SendBuffer: 32 << 10,
+	s := New(Options{Perimeter: testPerimeter, WriteTimeout: 300 * time.Millisecond, SendBuffer: 32 << 10,
 		Cameras: []Camera{{ID: "door", Hub: hub, Status: func() Status { return Status{State: Streaming} }}}})
 	serve(t, s, l)
 	conn, err := net.Dial("tcp", l.Addr().String())
@@ -690,7 +690,7 @@ func TestSocketModes(t *testing.T) {
 
 func TestSocketWithoutServe(t *testing.T) {
 	hub := fanout.NewHub(Envelope)
-	s := New(Options{Cameras: []Camera{{ID: "door", Hub: hub, Status: func() Status { return Status{State: Streaming} }}}})
+	s := New(Options{Perimeter: testPerimeter, Cameras: []Camera{{ID: "door", Hub: hub, Status: func() Status { return Status{State: Streaming} }}}})
 	near, far := net.Pipe()
 	server := &http.Server{Handler: s.Handler()}
 	lines := pipeListener{conns: make(chan net.Conn, 1), closed: make(chan struct{}), once: new(sync.Once)}

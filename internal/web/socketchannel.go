@@ -26,6 +26,7 @@ type channel struct {
 	socket *socket
 	camera *camera
 	place  *place
+	guest  guest
 	number int
 	viewer *fanout.Viewer
 	open   chan struct{} // closed when the client has been told of the subscription
@@ -67,10 +68,10 @@ func (k *socket) subscribe(q socketRequest) error {
 		}
 		return k.say(socketAnswer{Type: "ended", Channel: q.Channel, Reason: reason, Detail: detail})
 	}
-	camera := k.server.find(q.Camera)
+	camera := find(k.server.visible(k.visit.grant), q.Camera)
 	if camera == nil {
 		k.server.rejections[RejectNotFound].Add(1)
-		return refuse("unknown_camera", "there is no camera of this name")
+		return refuse("unknown_camera", noSuchName)
 	}
 	if old != nil && old.camera != camera {
 		k.remove(old, errReplaced) // it may be the place that is needed
@@ -82,7 +83,7 @@ func (k *socket) subscribe(q socketRequest) error {
 	}
 	if p == nil {
 		var full string
-		if p, full = k.server.admit(camera, k.remote); full != "" {
+		if p, full = k.server.admit(camera, k.visit.client); full != "" {
 			k.server.rejections[RejectLimit].Add(1)
 			return refuse("viewers", full)
 		}
@@ -90,6 +91,9 @@ func (k *socket) subscribe(q socketRequest) error {
 	c := &channel{
 		socket: k, camera: camera, place: p, number: q.Channel, window: q.Window,
 		open: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}), told: make(chan struct{}), seen: make(chan struct{}, 1),
+	}
+	c.guest = guest{
+		grant: k.visit.grant, client: k.visit.client, camera: camera.ID, transport: terms.Transport.String(), mode: terms.Mode.String(), part: true,
 	}
 	if old == nil && camera.Hub.Viewers() > 0 {
 		// Others watch, so that the newest picture is as live as the next. Else it is from before the camera rested.
@@ -103,7 +107,9 @@ func (k *socket) subscribe(q socketRequest) error {
 	}
 	k.channels[c.number] = c
 	k.work.Add(1) // until Ended
+	k.server.enter(&c.guest)
 	c.viewer = camera.Hub.Attach(terms, c)
+	c.guest.attach(c.viewer)
 	k.mu.Unlock()
 	if old != nil {
 		old.end(errReplaced)
@@ -283,6 +289,7 @@ func (c *channel) Filled() {}
 // Ended is part of [fanout.Sink].
 func (c *channel) Ended(why error, account fanout.Account) {
 	k := c.socket
+	k.server.leave(&c.guest)
 	k.server.ended(c.camera, why)
 	k.log.Debug("subscription ended", "camera", c.camera.ID, "channel", c.number, "why", why, "sent", account.Sent)
 	c.place.free()
@@ -315,6 +322,10 @@ func endReason(why error) (reason, detail string) {
 		return "stalled", "the pictures sent were not acknowledged"
 	case errors.Is(why, errRemoved):
 		return "removed", "the camera was taken out of the configuration"
+	case errors.Is(why, errRevoked):
+		return "revoked", why.Error()
+	case errors.Is(why, errDismissed):
+		return "dismissed", why.Error()
 	case errors.Is(why, errShutdown):
 		return "shutdown", "the gateway is shutting down"
 	}

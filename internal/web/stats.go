@@ -16,11 +16,16 @@ const (
 	RejectLimit     Rejection = iota // as many viewers as allowed are being served
 	RejectNotFound                   // no such camera or address
 	RejectNoPicture                  // a snapshot of a camera that gave none in time
+	RejectAuth                       // no credentials, or none that are good
+	RejectRole                       // credentials that are good for less
+	RejectRate                       // wrong credentials too often
+	RejectHost                       // a name that is not ours
+	RejectOrigin                     // another site sent a browser here
 	rejections
 )
 
 func (r Rejection) String() string {
-	return [rejections]string{"limit", "not_found", "no_picture"}[r]
+	return [rejections]string{"limit", "not_found", "no_picture", "auth", "role", "rate", "host", "origin"}[r]
 }
 
 // SocketRefusal is why a WebSocket, or a message of its client, was refused.
@@ -72,6 +77,7 @@ type Stats struct {
 	ViewerLimit int
 	CameraLimit int    // viewers of one camera; 0: no bound of its own
 	HostLimit   int    // viewers of one address; 0: no bound of its own
+	Revocations uint64 // streams, WebSockets and streams of events ended because their access was revoked, or expired
 	Removals    uint64 // streams ended because their camera was removed, which its own counters no longer tell
 	Connections ConnectionStats
 	Panics      uint64             // recovered in handlers
@@ -89,6 +95,7 @@ func (s *Server) Stats() Stats {
 	limits := s.limits.Load()
 	st := Stats{
 		Viewers:     s.places.count(),
+		Revocations: s.revocations.Load(),
 		Removals:    s.removals.Load(),
 		ViewerLimit: limits.MaxViewers,
 		CameraLimit: limits.MaxViewersPerCamera,

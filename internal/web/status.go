@@ -211,6 +211,8 @@ func (c *camera) look() (Status, reading, conditions) {
 	st := c.Status()
 	stats := c.Hub.Stats()
 	st.ID = c.ID
+	st.Device = st.Device.clean()
+	st.Port, st.Reason = clean(st.Port, phraseLimit), clean(st.Reason, phraseLimit)
 	st.Cause = cmp.Or(st.Cause, CauseNone)
 	st.FPS = float64(int(stats.FPS*10+0.5)) / 10
 	st.Viewers = c.Hub.Viewers()
@@ -238,7 +240,7 @@ func (c *camera) look() (Status, reading, conditions) {
 			known = causes[CauseOther]
 		}
 		trouble := *st.LastError // the source's
-		trouble.Title, trouble.Detail = known.title, cmp.Or(trouble.Detail, known.advice)
+		trouble.Title, trouble.Detail = known.title, cmp.Or(clean(trouble.Detail, phraseLimit), known.advice)
 		st.LastError = &trouble
 	}
 	st.Health = st.health()

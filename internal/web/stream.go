@@ -35,14 +35,16 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *camera, d dia
 	if r.Method == http.MethodHead {
 		return
 	}
-	place, full := s.admit(c, r.RemoteAddr)
+	who := visitOf(r)
+	place, full := s.admit(c, who.client)
 	if full != "" {
 		s.refuse(w, full)
 		return
 	}
 	v := &stream{
 		server: s, camera: c, place: place, dialect: d,
-		log: s.log.With("camera", c.ID, "client", r.RemoteAddr, "mode", terms.Mode.String()),
+		log:   s.log.With("camera", c.ID, "client", who.client, "mode", terms.Mode.String()),
+		guest: guest{grant: who.grant, client: who.client, camera: c.ID, transport: terms.Transport.String(), mode: terms.Mode.String()},
 	}
 	handed := false
 	defer func() {
@@ -157,6 +159,7 @@ type stream struct {
 	camera *camera
 	place  *place
 	log    *slog.Logger
+	guest  guest
 	viewer *fanout.Viewer // under scope.mu
 	conn   net.Conn       // what carries it, if the scope does; under scope.mu
 
@@ -216,12 +219,21 @@ func (v *stream) Filled() {
 	v.camera.fillerBytes.Add(uint64(v.fillerSize))
 }
 
+// attach begins the stream. It is on the roll before there is anything that could end it.
+func (v *stream) attach(terms fanout.Terms, sink fanout.Sink) *fanout.Viewer {
+	v.server.enter(&v.guest)
+	viewer := v.camera.Hub.Attach(terms, sink)
+	v.guest.attach(viewer)
+	return viewer
+}
+
 // left counts the end of the stream and frees its place.
 func (v *stream) left(why error, account fanout.Account) {
+	v.server.leave(&v.guest)
 	end := v.server.ended(v.camera, why)
 	level := slog.LevelDebug
 	switch end {
-	case EndSlow, EndLockstep, EndBehind, EndRemoved:
+	case EndSlow, EndLockstep, EndBehind, EndRemoved, EndRevoked, EndDismissed:
 		level = slog.LevelInfo
 	}
 	v.log.Log(context.Background(), level, "viewer left", "why", end, "sent", account.Sent)
@@ -239,11 +251,13 @@ const (
 	EndLockstep              // the viewer kept its lockstep group waiting
 	EndBehind                // the viewer asked for all frames and could not keep up
 	EndRemoved               // the camera was taken out of the configuration
+	EndRevoked               // the viewer's access was revoked, or has expired
+	EndDismissed             // an administrator ended it
 	ends
 )
 
 func (e End) String() string {
-	return [ends]string{"client", "slow", "write_error", "shutdown", "lockstep", "behind", "removed"}[e]
+	return [ends]string{"client", "slow", "write_error", "shutdown", "lockstep", "behind", "removed", "revoked", "dismissed"}[e]
 }
 
 // errGone is the end of a viewer that hung up.
@@ -258,6 +272,10 @@ func endOf(err error) End {
 		return EndShutdown
 	case errors.Is(err, errRemoved):
 		return EndRemoved
+	case errors.Is(err, errRevoked):
+		return EndRevoked
+	case errors.Is(err, errDismissed):
+		return EndDismissed
 	case errors.Is(err, fanout.ErrLockstep):
 		return EndLockstep
 	case errors.Is(err, fanout.ErrBehind):

@@ -446,7 +446,7 @@ func TestShutdownDoesNotWaitForAFrozenViewer(t *testing.T) {
 // its own are noticed while nothing is being sent.
 func TestDisconnectionsOverTCP(t *testing.T) {
 	hub := fanout.NewHub(Envelope)
-	s := New(Options{
+	s := New(Options{Perimeter: testPerimeter,
 		WriteTimeout: 300 * time.Millisecond,
 		RepeatAfter:  time.Hour,
 		Cameras:      []Camera{{ID: "cam", Hub: hub, Status: func() Status { return Status{State: Streaming} }}},

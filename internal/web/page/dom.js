@@ -64,6 +64,7 @@ const outlines = {
   hide: "M3 12s3.5-6 9-6 9 6 9 6-3.5 6-9 6-9-6-9-6zM4 20L20 4",
   copy: "M9 9h11v11H9zM15 9V4H4v11h5",
   undo: "M8.5 5L4 9.5 8.5 14M4 9.5h9.5a6 6 0 010 12H11",
+  leave: "M10 4H5v16h5M14 8l4 4-4 4M18 12H9",
   keys: "M3 7h18v11H3zM7 11h.01M11 11h.01M15 11h.01M8 14.5h8",
   warning: "M12 4l9 16H3zM12 10v4.5M12 17.2v.1",
 };

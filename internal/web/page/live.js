@@ -1,6 +1,7 @@
 // What the page knows of the gateway, from whichever way of telling works: the WebSocket, or asking each second.
 
 import { readCameras } from "./api.js";
+import { again, lapsed } from "./session.js";
 import { Plain } from "./plain.js";
 import { Signal } from "./signal.js";
 import { Socket } from "./socket.js";
@@ -117,7 +118,8 @@ class Live {
         this.#news(cameras);
         this.#ask();
       }
-    } catch {
+    } catch (error) {
+      if (lapsed(error)) again();
       this.#gone();
     }
   }
@@ -130,7 +132,8 @@ class Live {
       if (this.watched) {
         try {
           this.#news((await readCameras()).cameras);
-        } catch {
+        } catch (error) {
+          if (lapsed(error)) again();
           this.#gone();
         }
       }

@@ -5,6 +5,7 @@ import { View } from "./view.js";
 import { announce } from "./announce.js";
 import { button, part, text } from "./dom.js";
 import { live } from "./live.js";
+import { who } from "./session.js";
 import { stateOf } from "./state.js";
 import { toggleTheme } from "./colours.js";
 
@@ -46,7 +47,7 @@ function enter(next) {
   view = next;
   main.replaceChildren(next.element);
   document.body.dataset.view = next instanceof Grid ? "grid" : "view";
-  tools.replaceChildren(...next.tools, theme);
+  tools.replaceChildren(...next.tools, theme, who.out);
   scrollTo(0, 0);
   if (!first) main.focus({ preventScroll: true });
 }
@@ -63,4 +64,5 @@ addEventListener("hashchange", route);
 live.changed.on(head);
 announce(part(document, "#news", HTMLElement));
 live.start();
+who.start();
 route();

@@ -1,9 +1,10 @@
 // How other programs get this camera's pictures: addresses, and for each program what has to be typed or pasted.
 
-import { snapshotAddress, streamAddress } from "./api.js";
+import { makeLink, snapshotAddress, streamAddress } from "./api.js";
 import { copy } from "./clipboard.js";
 import { h, icon, text } from "./dom.js";
 import { live } from "./live.js";
+import { who } from "./session.js";
 
 /** @typedef {import("./api.js").Camera} Camera */
 
@@ -55,23 +56,48 @@ function copier(what, value) {
 }
 
 export class Snippets {
-  #stream;
-  #snapshot;
+  #id;
+  #off;
+  #words = "";
+  /** @type {{stream: string, snapshot: string} | undefined} */
+  #urls;
 
   /** @param {string} id */
   constructor(id) {
-    const urls = live.camera(id)?.urls;
-    this.#stream = new URL(urls?.stream ?? streamAddress(id), document.baseURI).href;
-    this.#snapshot = new URL(urls?.snapshot ?? snapshotAddress(id), document.baseURI).href;
-    const place = { id, stream: this.#stream, snapshot: this.#snapshot };
-    this.element = h("div", { class: "connect" },
-      this.#address("Stream", this.#stream), this.#address("Snapshot", this.#snapshot), this.#address("This view", location.href),
+    this.#id = id;
+    this.#urls = live.camera(id)?.urls;
+    this.element = h("div", { class: "connect" });
+    this.#off = who.changed.on(() => this.#fill());
+    this.#fill();
+  }
+
+  #fill() {
+    const id = this.#id;
+    const stream = new URL(this.#urls?.stream ?? streamAddress(id), document.baseURI).href;
+    const snapshot = new URL(this.#urls?.snapshot ?? snapshotAddress(id), document.baseURI).href;
+    const place = { id, stream, snapshot };
+    this.element.replaceChildren(
+      this.#address("Stream", stream), this.#address("Snapshot", snapshot), this.#address("This view", location.href),
+      who.links ? h("p", { class: "connect-note connect-link" }, h("button", { type: "button", class: "copy", onclick: () => this.#link() }, "Make a link for players"),
+        " ", h("span", { role: "status" }, this.#words)) : "",
       h("h2", {}, "Programs"),
       ...programs.map(({ name, hint, text: words }, i) => this.#program(name, hint, words(place), i === 0)),
-      h("p", { class: "connect-note" }, "Add ?fps=5 to a stream's address for fewer pictures, ?mode=all for every one."));
+      h("p", { class: "connect-note" }, `Add ${stream.includes("?") ? "&" : "?"}fps=5 to the stream's address for fewer pictures, ${stream.includes("?") ? "&" : "?"}mode=all for every one.`));
     if (["localhost", "127.0.0.1", "[::1]"].includes(location.hostname)) {
       this.element.prepend(h("p", { class: "connect-note" }, "This page was opened on the gateway itself. Other machines need its name or address in place of ", h("code", {}, location.hostname), "."));
     }
+  }
+
+  /** Players that have no place for a password get addresses that need none, for a day. */
+  async #link() {
+    try {
+      const { stream, snapshot, until } = await makeLink(this.#id);
+      this.#urls = { stream, snapshot };
+      this.#words = `Whoever has these addresses may watch until ${new Date(until * 1000).toLocaleString()}.`;
+    } catch (error) {
+      this.#words = error instanceof Error ? error.message : String(error);
+    }
+    this.#fill();
   }
 
   /** @param {string} name @param {string} address */
@@ -90,5 +116,7 @@ export class Snippets {
   /** @param {Camera} _camera */
   update(_camera) {}
 
-  close() {}
+  close() {
+    this.#off();
+  }
 }
