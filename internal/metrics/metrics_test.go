@@ -116,7 +116,7 @@ func TestSeriesBudget(t *testing.T) {
 			other++
 		}
 	}
-	if door > 240 || other > 100 {
+	if door > 240 || other > 130 {
 		t.Errorf("%d series of a camera and %d others", door, other)
 	}
 }

@@ -382,7 +382,7 @@ func TestSubscribingIsBounded(t *testing.T) {
 
 // TestFloodIsCharged: who was ended for flooding has less of its address's budget for coming again.
 func TestFloodIsCharged(t *testing.T) {
-	s := New(Options{Limits: Limits{MaxConnectionsPerAddress: 50}})
+	s := New(Options{Limits: Limits{MaxConnectionsPerAddress: 50}, Perimeter: Perimeter{Hosts: []string{"gateway"}}})
 	address := newLoopback(t, s)
 	shaken, refused := 0, 0
 	for range 2 * requestBurst / floodPrice {

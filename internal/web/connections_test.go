@@ -92,7 +92,7 @@ func TestFullOfStreams(t *testing.T) {
 
 // TestConnectionsPerAddress: one address may have so many, and its excess is closed before it has said anything.
 func TestConnectionsPerAddress(t *testing.T) {
-	s := New(Options{Limits: Limits{MaxConnectionsPerAddress: 3}})
+	s := New(Options{Limits: Limits{MaxConnectionsPerAddress: 3}, Perimeter: Perimeter{Hosts: []string{"gateway"}}})
 	address := newLoopback(t, s)
 	dial := func(from string) net.Conn {
 		t.Helper()
@@ -221,7 +221,7 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 		l := &faultyListener{pipeListener: newPipeListener(), faults: []error{
 			syscall.EMFILE, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EPROTO, syscall.EMFILE, syscall.EMFILE, syscall.EMFILE, syscall.EMFILE,
 		}}
-		s := New(Options{})
+		s := New(Options{Perimeter: Perimeter{Hosts: []string{"gateway"}}})
 		serve(t, s, l)
 		if res, _ := newClient(t, l.dial(), get("/healthz")).answer("GET"); res.StatusCode != 200 {
 			t.Fatal(res.Status)
@@ -242,7 +242,7 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 func TestAcceptWithoutDescriptorsClosesWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &faultyListener{pipeListener: newPipeListener()}
-		s := New(Options{})
+		s := New(Options{Perimeter: Perimeter{Hosts: []string{"gateway"}}})
 		serve(t, s, l)
 		silent := newClient(t, l.dial(), "")
 		synctest.Wait()
