@@ -36,10 +36,12 @@ var rules = map[string]struct {
 		never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/metrics": {ours: []string{"internal/access", "internal/camera", "internal/fanout", "internal/histogram", "internal/web"},
 		never: []string{"go.bug.st/", "github.com/spf13/"}},
-	"internal/config": {ours: []string{"internal/access"}, never: []string{"os"}}, // of time the types alone: TestConfigReadsNoClock
-	"internal/tape":   {std: true},
-	"internal/simcam": {ours: []string{"internal/camlink"}, never: []string{"net/http", "github.com/prometheus/", "go.bug.st/"}},
-	"internal/gateway": {ours: []string{"internal/access", "internal/camera", "internal/camlink", "internal/config", "internal/fanout",
+	"internal/config":      {ours: []string{"internal/access"}, never: []string{"os"}}, // of time the types alone: TestConfigReadsNoClock
+	"internal/tape":        {std: true},
+	"internal/simcam":      {ours: []string{"internal/camlink"}, never: []string{"net/http", "github.com/prometheus/", "go.bug.st/"}},
+	"internal/certificate": {never: []string{"net/http", "github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}, std: true},
+	"internal/unixsocket":  {never: []string{"net/http", "github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
+	"internal/gateway": {ours: []string{"internal/access", "internal/camera", "internal/camlink", "internal/certificate", "internal/unixsocket", "internal/config", "internal/fanout",
 		"internal/metrics", "internal/serialport", "internal/simcam", "internal/systemd", "internal/tape", "internal/web"}, never: []string{"github.com/spf13/"}},
 	"internal/systemd":            {never: []string{"net/http", "github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
 	"internal/serialport/ptytest": {},

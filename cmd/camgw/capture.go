@@ -116,7 +116,7 @@ recording are the same to the byte, so that a fault becomes a test.`,
 				return e.Encode(r)
 			}
 			source.flags.Ports = []string{fmt.Sprintf("replay=replay:%s?speed=%s&loop=%t", args[0], speed, loop)}
-			return serve(cmd, &source, "", func(addr net.Addr) {
+			return serve(cmd, &source, "", func(addr net.Addr, _ bool) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "Open http://%s in a browser. Stop with Ctrl-C.\n", addr)
 			})
 		},

@@ -57,8 +57,12 @@ func demoCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			source.flags.Ports = []string{"demo=sim:" + sim}
-			return serve(cmd, &source, "", func(addr net.Addr) {
-				fmt.Fprintf(cmd.OutOrStdout(), "Open http://%s in a browser. Stop with Ctrl-C.\n", addr)
+			return serve(cmd, &source, "", func(addr net.Addr, secure bool) {
+				scheme := "http"
+				if secure {
+					scheme = "https"
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "Open %s://%s in a browser. Stop with Ctrl-C.\n", scheme, addr)
 			})
 		},
 	}
@@ -76,8 +80,16 @@ func deviceFlags(cmd *cobra.Command, f *config.Flags) {
 
 // httpFlags are the flags of every command that serves.
 func httpFlags(cmd *cobra.Command, f *config.Flags) {
-	cmd.Flags().StringVar(&f.Listen, "listen", config.DefaultListen, "address to answer HTTP on, host:port")
+	cmd.Flags().StringVar(&f.Listen, "listen", config.DefaultListen, "address to answer HTTP on, host:port or unix:/path")
 	cmd.Flags().StringVar(&f.StreamListen, "webserver-stream-listen", "", "second address, with nothing but /stream, for programs made for CameraWebServer: host:81")
+	cmd.Flags().StringArrayVar(&f.AlsoListen, "also-listen", nil, "further address for the same, host:port or unix:/path; may be given several times")
+	cmd.Flags().StringVar(&f.SocketMode, "socket-mode", config.DefaultSocketMode, "who may connect to Unix sockets, as chmod has it")
+	cmd.Flags().StringVar(&f.SocketGroup, "socket-group", "", "group of Unix sockets; default: the process's own")
+	cmd.Flags().StringVar(&f.TLSCert, "tls-cert", "", "certificate in PEM: HTTPS on all addresses but Unix sockets; read again when it changes")
+	cmd.Flags().StringVar(&f.TLSKey, "tls-key", "", "its key in PEM")
+	cmd.Flags().IntVar(&f.MaxConnections, "max-connections", 0, "connections allowed at once; 0: two for each viewer and 256 more")
+	cmd.Flags().IntVar(&f.MaxConnectionsPerAddress, "max-connections-per-address", 0,
+		"connections allowed from one address; 0: a quarter of them, and no bound for this machine itself")
 	cmd.Flags().IntVar(&f.MaxViewers, "max-viewers", config.DefaultMaxViewers, "viewers allowed at once")
 	cmd.Flags().IntVar(&f.MaxViewersPerCamera, "max-viewers-per-camera", 0, "viewers allowed at one camera; 0: no bound of its own")
 	cmd.Flags().IntVar(&f.MaxViewersPerAddress, "max-viewers-per-address", 0, "viewers allowed from one address; 0: no bound of its own")
@@ -103,7 +115,7 @@ func usersFlag(cmd *cobra.Command, f *config.Flags) {
 }
 
 // serve runs the daemon with a configuration from a file; path "" is none.
-func serve(cmd *cobra.Command, source *configSource, path string, ready func(net.Addr)) error {
+func serve(cmd *cobra.Command, source *configSource, path string, ready func(addr net.Addr, secure bool)) error {
 	log := slog.New(systemd.NewHandler(cmd.ErrOrStderr(), nil))
 	// Without a file there is nothing to read again, and a hang-up means that the terminal is gone. With one, a signal that comes
 	// before it has been read is for what it said before, and must not end the process.
@@ -132,10 +144,14 @@ func serve(cmd *cobra.Command, source *configSource, path string, ready func(net
 	}
 	b := readBuild()
 	return gateway.Run(cmd.Context(), cfg, gateway.Options{
-		Logger:    log,
-		Version:   b.Version,
-		Revision:  b.Revision,
-		Ready:     ready,
+		Logger:   log,
+		Version:  b.Version,
+		Revision: b.Revision,
+		Ready: func(addr net.Addr) {
+			if ready != nil {
+				ready(addr, cfg.TLS.Enabled() && addr.Network() == "tcp")
+			}
+		},
 		Reloads:   reloads,
 		Load:      load,
 		Notifier:  systemd.NewNotifier(log),

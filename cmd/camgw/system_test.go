@@ -36,6 +36,9 @@ import (
 var programs struct{ camgw, hostcam string }
 
 func TestMain(m *testing.M) {
+	if name := os.Getenv(attackVariable); name != "" {
+		os.Exit(attackMain(name))
+	}
 	testscript.Main(suite{m}, map[string]func(){"camgw": func() {
 		machine = serialport.Machine{Sys: os.Getenv("TEST_SYS"), Dev: os.Getenv("TEST_DEV")}
 		main()
@@ -436,6 +439,11 @@ func (d *daemon) watch(ctx context.Context, path string) (*viewer, error) {
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { conn.Close() })
+	return watchOn(conn, path)
+}
+
+// watchOn asks for a stream on a connection.
+func watchOn(conn net.Conn, path string) (*viewer, error) {
 	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path); err != nil {
 		return nil, err
 	}

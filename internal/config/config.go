@@ -19,6 +19,7 @@ import (
 const (
 	DefaultListen     = "127.0.0.1:8080"
 	DefaultMaxViewers = 512
+	DefaultSocketMode = "0660"
 
 	DefaultUsers   = "/etc/camgw/users.toml" // if there is one
 	NoUsers        = "none"                  // nobody is asked who he is
@@ -38,9 +39,15 @@ type Flags struct {
 	Ports          []string // PORT or NAME=PORT
 	Listen         string   // host:port
 	StreamListen   string   // host:port of a listener for /stream alone; empty: none
+	AlsoListen     []string // more of the first kind
 	Baud           int      // 0 negotiates
 	MaxViewers     int
 	InsecureNoAuth bool
+
+	SocketMode, SocketGroup string // of Unix sockets; empty: DefaultSocketMode, and the process's own
+	TLSCert, TLSKey         string // files; empty: plain HTTP
+
+	MaxConnections, MaxConnectionsPerAddress int // 0: they follow from the others
 
 	Users   string        // path of the file of users; NoUsers or empty: there are none
 	Session time.Duration // 0: DefaultSession
@@ -82,6 +89,10 @@ type wish struct {
 type Config struct {
 	Listen       string
 	StreamListen string // "": none
+	AlsoListen   []string
+	Socket       Socket
+	TLS          TLS
+	Connections  Connections
 	MaxViewers   int
 	Cameras      []Camera // at least one; ids are unique
 
@@ -193,6 +204,9 @@ func (f *Flags) try(path string, v any) string {
 	k := keyOf(path)
 	switch from := f.from[path]; from.origin {
 	case File:
+		if one, ok := v.(string); ok && k.kind == list {
+			v = []string{one}
+		}
 		return k.name + " = " + literal(v)
 	case Environment:
 		return from.place + "=" + plain(v)
@@ -224,7 +238,7 @@ func (f *Flags) check() (Config, error) {
 		c.Users = ""
 	}
 	c.Session = orDefault(f, "auth.session", f.Session, DefaultSession)
-	errs := []error{f.checkListen("http.listen", f.Listen, DefaultListen), f.checkLimits()}
+	errs := []error{f.checkListen("http.listen", f.Listen, DefaultListen), f.checkLimits(), f.listeners(&c)}
 	if c.Session < 5*time.Minute || c.Session > 365*24*time.Hour {
 		errs = append(errs, f.wrong("auth.session", c.Session, "must be from 5m to 8760h", ""))
 	}
@@ -435,6 +449,9 @@ const (
 // checkListen refuses addresses that others reach while nothing asks who they
 // are: cameras left open to a network are the most abused devices there are.
 func (f *Flags) checkListen(path, address, local string) error {
+	if socket, ok := SocketPath(address); ok {
+		return f.checkSocket(path, address, socket)
+	}
 	local = f.try(path, local)
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -207,6 +207,7 @@ func TestWholeFile(t *testing.T) {
 	}
 	want := Config{
 		Listen: "127.0.0.1:9000", StreamListen: "[::1]:81", MaxViewers: 9, AllowGetControl: true, InsecureNoAuth: true, Users: "users.toml", Session: 12 * time.Hour,
+		Socket:       Socket{Mode: 0o660},
 		Delivery:     Delivery{8, 7, "all", 12.5, 500 * time.Millisecond, time.Minute, 131072},
 		RecoveryHook: Hook{[]string{"/usr/bin/env", "a b", `"'`}, `camgw.toml:20: defaults.recovery_hook = ["/usr/bin/env", "a b", "\"'"]`, File},
 		Cameras: []Camera{
@@ -254,6 +255,11 @@ func TestOrigins(t *testing.T) {
 		func(f *Flags) { f.MaxViewers, f.Sets = 5, []string{"door:hmirror=true"} }, "max-viewers", "set")
 	const want = `[http]
 listen = "127.0.0.1:9000"           # camgw.toml:3
+also_listen = []                    # default
+socket_mode = "0660"                # default
+socket_group = ""                   # default
+tls_cert = ""                       # default
+tls_key = ""                        # default
 webserver_stream_listen = "[::1]:81" # camgw.toml:4
 allow_get_control = true            # camgw.toml:5
 insecure_no_auth = true             # camgw.toml:6
@@ -277,6 +283,8 @@ all_buffer = "131072"               # camgw.toml:12
 max_viewers = 5                     # --max-viewers
 max_viewers_per_camera = 8          # camgw.toml:15
 max_viewers_per_address = 7         # camgw.toml:16
+max_connections = 0                 # default
+max_connections_per_address = 0     # default
 
 [defaults]
 baud = 921600                       # camgw.toml:18

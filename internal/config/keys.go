@@ -61,6 +61,16 @@ const (
 var keys = []key{
 	{"http", "listen", "listen", text, func(f *Flags) any { return &f.Listen },
 		"Where HTTP is answered, \"host:port\". Beyond loopback it needs users ([auth]), or\ninsecure_no_auth."},
+	{"http", "also_listen", "also-listen", list, func(f *Flags) any { return &f.AlsoListen },
+		"More addresses where the same is answered, each \"host:port\" or \"unix:/path\", a Unix\nsocket for a reverse proxy on this machine: [\"unix:/run/camgw/http.sock\"]. listen may\nbe a Unix socket too."},
+	{"http", "socket_mode", "socket-mode", text, func(f *Flags) any { return &f.SocketMode },
+		"Who may connect to Unix sockets, as chmod has it: \"0660\" is the owner and the group."},
+	{"http", "socket_group", "socket-group", text, func(f *Flags) any { return &f.SocketGroup },
+		"The group of Unix sockets; the daemon's user must be in it. \"\": the daemon's own."},
+	{"http", "tls_cert", "tls-cert", text, func(f *Flags) any { return &f.TLSCert },
+		"A certificate in PEM, with those between it and its issuer: all addresses but Unix\nsockets then speak HTTPS. The file is read again when it changes. \"\": plain HTTP."},
+	{"http", "tls_key", "tls-key", text, func(f *Flags) any { return &f.TLSKey },
+		"The file with its key, in PEM, not encrypted."},
 	{"http", "webserver_stream_listen", "webserver-stream-listen", text, func(f *Flags) any { return &f.StreamListen },
 		"A second address, at which there is nothing but /stream: programs made for\nEspressif's CameraWebServer look for it at port 81. \"\": none."},
 	{"http", "allow_get_control", "allow-get-control", truth, func(f *Flags) any { return &f.AllowGetControl },
@@ -98,6 +108,10 @@ var keys = []key{
 		"The same for one camera. 0: no bound of its own."},
 	{"limits", "max_viewers_per_address", "max-viewers-per-address", whole, func(f *Flags) any { return &f.MaxViewersPerAddress },
 		"The same for one address that viewers come from. 0: no bound of its own."},
+	{"limits", "max_connections", "max-connections", whole, func(f *Flags) any { return &f.MaxConnections },
+		"Connections at once, 16 to 100000, whatever they are for. When all are taken, who has\nwaited longest without asking makes way. 0: two for each viewer and 256 more. It is\nnever more than the limit on open files allows."},
+	{"limits", "max_connections_per_address", "max-connections-per-address", whole, func(f *Flags) any { return &f.MaxConnectionsPerAddress },
+		"The same for one address, or IPv6 network of 64 bits; the next is closed. 0: a quarter\nof max_connections, and no bound for this machine itself."},
 
 	{"defaults", "baud", "baud", whole, func(f *Flags) any { return &f.Baud },
 		"The only rate to use after the handshake at 115200, 9600 to 12000000. Also for\nfirmware that has a fixed rate, and for one-way wiring. 0: negotiate the best."},
@@ -112,7 +126,7 @@ var tables = []struct{ name, doc string }{
 	{"http", "The web server. The first four need a restart to change."},
 	{"auth", "Who may do what. docs/security.md tells of roles, tokens and links."},
 	{"delivery", "What viewers get."},
-	{"limits", "How many may watch."},
+	{"limits", "How many may watch, and come at all."},
 	{"defaults", "What every camera has that does not say otherwise."},
 }
 
@@ -135,7 +149,7 @@ const cameraTable = "camera"
 func Defaults() Flags {
 	return Flags{
 		Listen: DefaultListen, MaxViewers: DefaultMaxViewers, Mode: DefaultMode,
-		Session: DefaultSession, LockstepTimeout: DefaultLockstepTimeout, AllPatience: DefaultAllPatience, AllBuffer: DefaultAllBuffer,
+		SocketMode: DefaultSocketMode, Session: DefaultSession, LockstepTimeout: DefaultLockstepTimeout, AllPatience: DefaultAllPatience, AllBuffer: DefaultAllBuffer,
 	}
 }
 

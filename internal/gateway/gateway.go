@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -89,20 +90,27 @@ func build(cfg config.Config, o Options) (*gateway, error) {
 	for _, one := range p.parts {
 		g.units = append(g.units, newUnit(one, o.Logger))
 	}
-	g.running.Store(&g.units)
+	units := g.units // of the first configuration; g.units itself is not for others to read
+	g.running.Store(&units)
 	g.loads.done(nil, time.Now())
 	g.met.done(nil, time.Now())
 	// The server's own counters are among the sources of the handler it serves.
 	var server *web.Server
 	registry := metrics.NewRegistry(metrics.Sources{
-		Cameras: g.sources,
-		Web:     func() web.Stats { return server.Stats() },
-		Config:  g.loads.stats,
-		Access:  g.keeper.Stats,
-		Users:   g.met.stats,
-		Version: o.Version, Revision: o.Revision,
+		Cameras:     g.sources,
+		Web:         func() web.Stats { return server.Stats() },
+		Config:      g.loads.stats,
+		Access:      g.keeper.Stats,
+		Users:       g.met.stats,
+		Certificate: certificateStats(p.pair),
+		Version:     o.Version, Revision: o.Revision,
 	})
+	var secure *tls.Config
+	if p.pair != nil {
+		secure = p.pair.Config()
+	}
 	server = web.New(web.Options{
+		TLS:     secure,
 		Cameras: views(g.units), Logger: o.Logger, Metrics: metrics.NewHandler(registry),
 		Version: o.Version, AllowGetControl: cfg.AllowGetControl, Limits: p.limits,
 		Perimeter: p.perimeter, Access: g.keeper,
@@ -135,7 +143,7 @@ func (g *gateway) run(ctx context.Context, on systemd.Listeners, o Options) erro
 	}
 
 	for _, l := range on.HTTP {
-		g.log.Info("serving", "address", l.Addr().String(), "cameras", len(g.units))
+		g.log.Info("serving", "address", l.Addr().String(), "cameras", len(g.units), "tls", g.config.TLS.Enabled() && l.Addr().Network() != "unix")
 	}
 	if o.Ready != nil {
 		o.Ready(on.HTTP[0].Addr())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -116,6 +117,11 @@ func fixed(now, next config.Config) error {
 	}{
 		{"http.listen", next.Listen, now.Listen},
 		{"http.webserver_stream_listen", next.StreamListen, now.StreamListen},
+		{"http.also_listen", strings.Join(next.AlsoListen, " "), strings.Join(now.AlsoListen, " ")},
+		{"http.socket_mode", next.Socket.Mode, now.Socket.Mode},
+		{"http.socket_group", next.Socket.Group, now.Socket.Group},
+		{"http.tls_cert", next.TLS.Cert.Path, now.TLS.Cert.Path},
+		{"http.tls_key", next.TLS.Key.Path, now.TLS.Key.Path},
 		{"http.allow_get_control", next.AllowGetControl, now.AllowGetControl},
 	} {
 		if k.is != k.was {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/camgw/camgw/internal/camera"
+	"github.com/camgw/camgw/internal/certificate"
 	"github.com/camgw/camgw/internal/config"
 	"github.com/camgw/camgw/internal/fanout"
 	"github.com/camgw/camgw/internal/metrics"
@@ -20,6 +21,7 @@ import (
 type plan struct {
 	parts  []part
 	limits web.Limits
+	pair   *certificate.Pair // nil: plain HTTP
 	people people
 
 	perimeter web.Perimeter
@@ -56,8 +58,21 @@ func prepare(cfg config.Config, log *slog.Logger) (plan, error) {
 		TrustedProxies: b.TrustedProxies, TrustUnix: b.TrustUnix,
 	}, limits: web.Limits{
 		MaxViewers: cfg.MaxViewers, MaxViewersPerCamera: d.MaxViewersPerCamera, MaxViewersPerAddress: d.MaxViewersPerAddress,
+		MaxConnections: cfg.Connections.Max, MaxConnectionsPerAddress: cfg.Connections.PerAddress,
 		Mode: mode, MaxFPS: d.MaxFPS, LockstepTimeout: d.LockstepTimeout, AllPatience: d.AllPatience, AllBuffer: d.AllBuffer,
 	}}
+	if p.pair, err = loadPair(cfg.TLS, log); err != nil {
+		return plan{}, err
+	}
+	files, err := descriptors()
+	if err != nil {
+		return plan{}, err
+	}
+	p.limits = withinDescriptors(p.limits, cfg.Cameras, files)
+	if p.limits.MaxConnections < p.limits.MaxViewers {
+		log.Warn("the limit on open files lets in fewer than may watch", "connections", p.limits.MaxConnections, "max_viewers", p.limits.MaxViewers,
+			"try", "LimitNOFILE=65536 in the unit, or ulimit -n")
+	}
 	for _, cc := range cfg.Cameras {
 		open, err := opener(cc, log)
 		if err != nil {

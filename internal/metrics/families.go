@@ -153,5 +153,15 @@ var (
 	httpRequests    = counter("http_requests_total", "Requests answered.", "handler", "method", "code")
 	httpDurations   = distribution("http_request_duration_seconds", "Time to answer a request; streams and WebSockets are not among them.", "handler")
 	httpConnections = gauge("http_connections", "Connections open now.")
-	panics          = counter("panics_recovered_total", "Panics caught before they ended the daemon.", "component")
+
+	httpConnectionsLimit        = gauge("http_connections_limit", "Connections allowed at once.")
+	httpConnectionsAddressLimit = gauge("http_connections_per_address_limit", "Connections allowed from one address beyond this machine.")
+	httpAccepted                = counter("http_connections_accepted_total", "Connections that came, those closed at once included.")
+	httpDropped                 = counter("http_connections_dropped_total", "Connections closed that had not got an answer.", "reason")
+	httpAcceptFailures          = counter("http_accept_failures_total", "Connections that could not be accepted: descriptors or memory were short, as a rule.")
+
+	tlsExpiry  = gauge("tls_certificate_expiry_timestamp_seconds", "When the TLS certificate in use expires, Unix time.")
+	tlsReloads = counter("tls_certificate_reloads_total", "Changes of the TLS certificate's files that were found; after a failure the one before stays in use.", "result")
+
+	panics = counter("panics_recovered_total", "Panics caught before they ended the daemon.", "component")
 )

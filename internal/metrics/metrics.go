@@ -36,6 +36,12 @@ type Config struct {
 	Loaded     time.Time // the last time that it was successful
 }
 
+// Certificate is what has become of the server's TLS certificate.
+type Certificate struct {
+	Expires           time.Time
+	Reloads, Failures uint64 // changed files that were taken, and that could not be used
+}
+
 // Sources is everything that is read at scrape.
 type Sources struct {
 	Cameras func() []Camera // those there are now
@@ -43,6 +49,8 @@ type Sources struct {
 	Config  func() Config       // nil: it cannot be loaded again
 	Access  func() access.Stats // nil: nobody is asked who he is
 	Users   func() Config       // what became of the file of users; read if Access says that there is one
+
+	Certificate func() Certificate // nil: there is none
 
 	Version, Revision string // of the build
 }
@@ -90,6 +98,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		loaded := c.Config()
 		configSuccessful.set(ch, truth(loaded.Successful))
 		configLoaded.set(ch, float64(loaded.Loaded.UnixMilli())/1000)
+	}
+	if c.Certificate != nil {
+		s := c.Certificate()
+		tlsExpiry.set(ch, float64(s.Expires.Unix()))
+		tlsReloads.set(ch, float64(s.Reloads), "success")
+		tlsReloads.set(ch, float64(s.Failures), "failure")
 	}
 	if c.Access != nil {
 		c.collectAccess(ch)
@@ -238,7 +252,14 @@ func collectWeb(ch chan<- prometheus.Metric, s web.Stats) {
 	clientsCameraLimit.set(ch, float64(s.CameraLimit))
 	clientsAddressLimit.set(ch, float64(s.HostLimit))
 	clientRemovals.set(ch, float64(s.Removals))
-	httpConnections.set(ch, float64(s.Connections))
+	httpConnections.set(ch, float64(s.Connections.Open))
+	httpConnectionsLimit.set(ch, float64(s.Connections.Limit))
+	httpConnectionsAddressLimit.set(ch, float64(s.Connections.AddressLimit))
+	httpAccepted.set(ch, float64(s.Connections.Accepted))
+	httpAcceptFailures.set(ch, float64(s.Connections.Failures))
+	for i, n := range s.Connections.Dropped {
+		httpDropped.set(ch, float64(n), web.Drop(i).String())
+	}
 	panics.set(ch, float64(s.Panics), "http")
 	sockets.set(ch, float64(s.Sockets.Open))
 	socketsOpened.set(ch, float64(s.Sockets.Opened))

@@ -25,11 +25,19 @@ func Reserve(ports int) error {
 	if ports <= 0 {
 		return nil
 	}
-	want := ports*perPort + slack
+	want := Descriptors(ports)
 	if got := spareDescriptors.grow(want); got < want {
 		return fmt.Errorf("reserve descriptors for %d serial ports: only %d of %d are to be had; try: a higher open file limit (ulimit -n), or fewer ports", ports, got, want)
 	}
 	return nil
+}
+
+// Descriptors is how many descriptors [Reserve] keeps aside for that many ports; those of open ports are among them.
+func Descriptors(ports int) int {
+	if ports <= 0 {
+		return 0
+	}
+	return ports*perPort + slack
 }
 
 // reserve is a stock of descriptors. An opener borrows some: they are closed, and free for whoever opens next.

@@ -35,7 +35,7 @@ func (s *Server) admit(c *camera, remote string) (p *place, full string) {
 		return nil, fmt.Sprintf("all %d viewers' places are taken", o.MaxViewers)
 	case o.MaxViewersPerCamera > 0 && all.byCamera[c] >= o.MaxViewersPerCamera:
 		return nil, fmt.Sprintf("all %d viewers' places of this camera are taken", o.MaxViewersPerCamera)
-	case o.MaxViewersPerAddress > 0 && all.byHost[host] >= o.MaxViewersPerAddress:
+	case host != "" && o.MaxViewersPerAddress > 0 && all.byHost[host] >= o.MaxViewersPerAddress:
 		return nil, fmt.Sprintf("all %d viewers' places of your address are taken", o.MaxViewersPerAddress)
 	}
 	all.taken++
@@ -44,7 +44,11 @@ func (s *Server) admit(c *camera, remote string) (p *place, full string) {
 	return &place{all, c, host, 1}, ""
 }
 
+// hostOf is what is counted by address. Clients of a Unix socket have none, and are not counted by it: they are a proxy's.
 func hostOf(remote string) string {
+	if remote == "@" {
+		return ""
+	}
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
 		return remote
@@ -110,7 +114,7 @@ func (all *seats) take(o *Limits, remote string) (t *seat, full string) {
 	switch {
 	case all.taken >= o.MaxViewers:
 		return nil, fmt.Sprintf("all %d places for connections of this kind are taken", o.MaxViewers)
-	case o.MaxViewersPerAddress > 0 && all.byHost[host] >= o.MaxViewersPerAddress:
+	case host != "" && o.MaxViewersPerAddress > 0 && all.byHost[host] >= o.MaxViewersPerAddress:
 		return nil, fmt.Sprintf("all %d places for connections of this kind from your address are taken", o.MaxViewersPerAddress)
 	}
 	all.taken++

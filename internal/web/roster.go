@@ -44,6 +44,7 @@ func (s *Server) SetCameras(all []Camera) {
 // Limit makes these the limits for viewers that come from now on.
 func (s *Server) Limit(l Limits) {
 	l.MaxViewers = cmp.Or(l.MaxViewers, 512)
+	l.MaxConnections = cmp.Or(l.MaxConnections, l.Connections())
 	l.LockstepTimeout = cmp.Or(l.LockstepTimeout, 2*time.Second)
 	l.AllPatience = cmp.Or(l.AllPatience, 5*time.Second)
 	l.AllBuffer = cmp.Or(l.AllBuffer, 8<<20)

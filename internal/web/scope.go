@@ -49,6 +49,11 @@ func (sc *scope) carry(v *stream, conn net.Conn, terms fanout.Terms) {
 		}
 	}
 	if sink == nil {
+		if tcp, ok := wire(conn).(*net.TCPConn); ok {
+			if err := sc.server.boundTCP(tcp); err != nil {
+				v.log.Debug("connection not bounded", "error", err)
+			}
+		}
 		k := &connSink{stream: v, scope: sc, conn: conn}
 		k.of, k.timeout = conn, timeout
 		sink = k
@@ -57,6 +62,7 @@ func (sc *scope) carry(v *stream, conn net.Conn, terms fanout.Terms) {
 	// Under mu, so that the pump cannot release the stream before it is here, and none is missed at the end.
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
+	v.conn = conn
 	sc.streams[v] = sink
 	v.viewer = v.attach(terms, sink)
 	watch(v.viewer)
@@ -99,7 +105,7 @@ func (sc *scope) leave(k *socket) {
 	sc.mu.Lock()
 	delete(sc.sockets, k)
 	sc.mu.Unlock()
-	sc.server.connections.Add(-1)
+	sc.server.connections.leave(k.wire.Conn)
 	sc.connections.Done()
 }
 
@@ -108,7 +114,7 @@ func (sc *scope) release(v *stream) {
 	sc.mu.Lock()
 	delete(sc.streams, v)
 	sc.mu.Unlock()
-	sc.server.connections.Add(-1)
+	sc.server.connections.leave(v.conn)
 	sc.connections.Done()
 }
 
@@ -141,7 +147,7 @@ func (sc *scope) wait(ctx context.Context) {
 		sink.Abort()
 	}
 	for k := range sc.sockets {
-		_ = k.wire.Conn.Close() // what fails then is being ended
+		k.wire.cut()
 	}
 	sc.mu.Unlock()
 	<-ended
@@ -150,6 +156,11 @@ func (sc *scope) wait(ctx context.Context) {
 // bound limits what the kernel holds for a viewer: a slow one shall see now, and not what was ten seconds ago.
 func (s *Server) bound(fd int) error {
 	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, s.options.SendBuffer/2) // the kernel doubles it
+}
+
+// boundTCP is bound for a connection whose descriptor is not otherwise used.
+func (s *Server) boundTCP(conn *net.TCPConn) error {
+	return conn.SetWriteBuffer(s.options.SendBuffer / 2)
 }
 
 // descriptor is the number of an open connection, good until it is closed.

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,8 @@ type Options struct {
 
 	AllowGetControl bool // /control changes settings by GET too
 
+	TLS *tls.Config // what listeners speak, but for Unix sockets; nil: plain HTTP. It must offer HTTP/1.1 alone
+
 	Limits    // at the beginning; see [Server.Limit]
 	Perimeter // likewise; see [Server.SetPerimeter]
 
@@ -54,6 +57,9 @@ type Limits struct {
 	MaxViewers           int // streams and waiting snapshots at once; 0: 512
 	MaxViewersPerCamera  int // of them; 0: no bound of its own
 	MaxViewersPerAddress int // of them; 0: no bound of its own
+
+	MaxConnections           int // open at once, whatever they are for; 0: [Limits.Connections]
+	MaxConnectionsPerAddress int // of them; 0: a quarter, but this machine's own addresses have no bound of their own
 
 	Mode            fanout.Mode   // of viewers that do not ask for one
 	MaxFPS          float64       // what a viewer may have, and gets unless it asks for less; 0: unbounded
@@ -75,8 +81,7 @@ type Server struct {
 	perimeter   atomic.Pointer[perimeter] // never nil; never written
 	revocations atomic.Uint64             // streams, WebSockets and streams of events ended because their grant no longer held
 	removals    atomic.Uint64             // streams ended because their camera was removed
-	connections atomic.Int64
-	serving     atomic.Int32 // listeners being served and not ending
+	serving     atomic.Int32              // listeners being served and not ending
 	panics      atomic.Uint64
 	rejections  [rejections]atomic.Uint64
 
@@ -94,6 +99,8 @@ type Server struct {
 	news      news          // has its own lock
 	observer  observer      // has its own lock
 	roll      roll          // has its own lock
+
+	connections connections // has its own lock
 }
 
 // camera is a Camera with what web keeps for it.
@@ -157,7 +164,11 @@ func (s *Server) ServeStreamOnly(ctx context.Context, l net.Listener) error {
 	return s.serve(ctx, l, s.guard(s.near(s.streamMux())))
 }
 
-func (s *Server) serve(ctx context.Context, l net.Listener, handler http.Handler) error {
+func (s *Server) serve(ctx context.Context, below net.Listener, handler http.Handler) error {
+	var l net.Listener = newGate(s, below)
+	if below.Addr().Network() != "unix" && s.options.TLS != nil {
+		l = tls.NewListener(l, s.options.TLS)
+	}
 	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
 	sc := &scope{server: s, streams: make(map[*stream]fanout.Sink)}
@@ -173,17 +184,20 @@ func (s *Server) serve(ctx context.Context, l net.Listener, handler http.Handler
 			if err := s.tune(conn); err != nil {
 				s.log.Debug("connection not tuned", "client", conn.RemoteAddr(), "error", err)
 			}
-			return context.WithValue(ctx, scopeKey{}, sc)
+			return context.WithValue(context.WithValue(ctx, scopeKey{}, sc), connectionKey{}, s.connections.find(conn))
 		},
 		// A connection that becomes a stream is the scope's from then on; see scope.release.
 		// New is reported before Accept is called again, so no Add can come after Serve has returned.
-		ConnState: func(_ net.Conn, state http.ConnState) {
+		ConnState: func(conn net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
 				sc.connections.Add(1)
-				s.connections.Add(1)
+			case http.StateActive:
+				s.connections.asks(conn)
+			case http.StateIdle:
+				s.connections.waits(conn)
 			case http.StateClosed:
-				s.connections.Add(-1)
+				s.connections.leave(conn)
 				sc.connections.Done()
 			}
 		},
@@ -222,7 +236,7 @@ const unsentLimit = 128 << 10
 
 // tune makes the kernel notice peers that are gone: an unplugged viewer acknowledges nothing and never closes.
 func (s *Server) tune(conn net.Conn) error {
-	tcp, ok := conn.(*net.TCPConn)
+	tcp, ok := wire(conn).(*net.TCPConn)
 	if !ok {
 		return nil
 	}
@@ -272,7 +286,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		if err := allow(http.NewResponseController(w), s.options.WriteTimeout); err != nil {
 			s.log.Debug("no write deadline", "client", r.RemoteAddr, "error", err)
 		}
-		next.ServeHTTP(rec, r)
+		if !s.excessive(rec, r) {
+			next.ServeHTTP(rec, r)
+		}
 	})
 }
 

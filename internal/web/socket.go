@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -25,6 +26,8 @@ const (
 	socketRate     = 500     // messages per second from the client, at most, over time
 	socketBurst    = 1000    // and at once
 	socketChannels = 64      // subscriptions of one connection, at most
+	subscribeRate  = 20      // and per second, over time; each disturbs the camera's pump
+	subscribeBurst = 2 * socketChannels
 	socketPing     = 15 * time.Second
 
 	// socketFragment is the most that is written between two chances for a control message; see also [progress].
@@ -56,8 +59,10 @@ type socket struct {
 	work sync.WaitGroup // goroutines and viewers
 
 	// The reader's alone.
-	unwatch func() // ends the news; nil: there are none
-	budget  bucket
+	unwatch       func() // ends the news; nil: there are none
+	budget        bucket
+	subscriptions bucket
+	flooded       bool // it was ended for that
 }
 
 // socketAnswer is everything that the gateway says.
@@ -92,6 +97,7 @@ var (
 	errReplaced     = errors.New("the viewer changed the subscription")
 	errStalled      = errors.New("the viewer acknowledges nothing")
 	errPolicy       = errors.New("the viewer broke the rules")
+	errSubscribing  = fmt.Errorf("more than %d subscriptions per second", subscribeRate)
 )
 
 // socket answers /api/v1/ws.
@@ -106,7 +112,7 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 	defer seat.leave()
 	k := &socket{
 		server: s, visit: who, log: s.log.With("client", who.client), gone: make(chan struct{}),
-		channels: make(map[int]*channel), budget: bucket{rate: socketRate, size: socketBurst},
+		channels: make(map[int]*channel), budget: bucket{rate: socketRate, size: socketBurst}, subscriptions: bucket{rate: subscribeRate, size: subscribeBurst},
 	}
 	upgrade := &upgrade{ResponseWriter: w, socket: k}
 	var err error
@@ -127,6 +133,9 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) {
 		defer scope.leave(k)
 	}
 	k.run(r.Context())
+	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok && k.flooded {
+		s.connections.charge(c, floodPrice)
+	}
 }
 
 // upgrade is the http.ResponseWriter of a handshake. It keeps refusals back, so that they are told as problems, and has
@@ -152,19 +161,20 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		fd, err := descriptor(tcp)
-		if err == nil {
-			err = u.socket.server.bound(fd)
-		}
-		if err != nil {
+	if tcp, ok := wire(conn).(*net.TCPConn); ok {
+		if err := u.socket.server.boundTCP(tcp); err != nil {
 			u.socket.log.Debug("connection not bounded", "error", err)
 		}
 	}
-	wire := &socketConn{Conn: conn}
-	wire.of, wire.timeout = conn, u.socket.server.options.WriteTimeout
-	u.socket.wire = wire
-	return wire, bufio.NewReadWriter(both.Reader, bufio.NewWriterSize(wire, socketBuffer)), nil
+	metered := &socketConn{Conn: conn, meter: newFrameMeter()}
+	metered.of, metered.timeout = conn, u.socket.server.options.WriteTimeout
+	u.socket.wire = metered
+	// What the client has sent already passes the meter too: the library takes over what is buffered, and then reads by itself.
+	early, err := both.Reader.Peek(both.Reader.Buffered())
+	if err == nil && metered.meter.pass(early, time.Now()) {
+		metered.flooded.Store(true)
+	}
+	return metered, bufio.NewReadWriter(both.Reader, bufio.NewWriterSize(metered, socketBuffer)), nil
 }
 
 func (u *upgrade) fail(err error) {
@@ -182,11 +192,29 @@ func (u *upgrade) fail(err error) {
 	s.fail(u.ResponseWriter, problem{Status: u.status, Detail: detail})
 }
 
-// socketConn gives each write its time.
+// socketConn gives each write its time, and counts the frames that are read.
 type socketConn struct {
 	net.Conn
 	patience
+	meter   frameMeter // the reader's
+	flooded atomic.Bool
 }
+
+// Read is part of net.Conn.
+func (c *socketConn) Read(p []byte) (int, error) {
+	if c.flooded.Load() {
+		return 0, errFrames
+	}
+	n, err := c.Conn.Read(p)
+	if c.meter.pass(p[:n], time.Now()) {
+		c.flooded.Store(true)
+		return 0, errFrames
+	}
+	return n, err
+}
+
+// cut ends the connection at once. TLS would wait to say good-bye.
+func (c *socketConn) cut() { _ = wire(c.Conn).Close() } // what fails then is being ended
 
 // Write is part of net.Conn.
 func (c *socketConn) Write(p []byte) (int, error) {
@@ -232,7 +260,12 @@ func (k *socket) read() {
 	for {
 		kind, message, err := k.conn.Read(context.Background())
 		if err != nil {
-			if errors.Is(err, websocket.ErrMessageTooBig) {
+			switch {
+			case k.wire.flooded.Load():
+				k.flooded = true
+				k.server.socketRefusals[SocketFrames].Add(1)
+				k.end(errPolicy, websocket.StatusPolicyViolation, errFrames.Error())
+			case errors.Is(err, websocket.ErrMessageTooBig):
 				k.server.socketRefusals[SocketTooLarge].Add(1)
 				k.end(errPolicy, websocket.StatusMessageTooBig, "") // which the library has said already
 			}
@@ -251,11 +284,15 @@ func (k *socket) read() {
 			err = errors.New("a message must be one JSON object, sent as text")
 		default:
 			k.server.socketMessages.Add(1)
-			if err := k.handle(message); err != nil {
+			if err = k.handle(message); err == nil {
+				continue
+			}
+			if !errors.Is(err, errSubscribing) {
 				return
 			}
-			continue
+			refused = SocketFlood
 		}
+		k.flooded = k.flooded || refused == SocketFlood
 		k.server.socketRefusals[refused].Add(1)
 		_ = k.say(socketAnswer{Type: "error", Detail: err.Error()}) // it ends in any case
 		k.end(errPolicy, websocket.StatusPolicyViolation, err.Error())
@@ -391,7 +428,7 @@ func (k *socket) end(why error, code websocket.StatusCode, text string) {
 			patience.Stop()
 		}
 		// Close waits for the client's answer, and would do so for longer.
-		force := time.AfterFunc(socketLinger, func() { _ = k.wire.Conn.Close() })
+		force := time.AfterFunc(socketLinger, k.wire.cut)
 		defer force.Stop()
 		var err error
 		if code == 0 {
@@ -425,6 +462,9 @@ type bucket struct {
 	used       float64
 	at         time.Time
 }
+
+// idle tells whether nothing of it is in use.
+func (b *bucket) idle(now time.Time) bool { return b.used <= now.Sub(b.at).Seconds()*b.rate }
 
 func (b *bucket) take(now time.Time) bool {
 	b.used = max(b.used-now.Sub(b.at).Seconds()*b.rate, 0)

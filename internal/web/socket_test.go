@@ -117,7 +117,7 @@ func (p *peer) want(channel int, f *fanout.Frame) *picture {
 		p.t.Fatalf("want picture %d on %d: %+v, %v", f.Seq, channel, a, err)
 	}
 	if int(got.channel) != channel || got.seq != f.Seq || !bytes.Equal(got.jpeg, f.JPEG()) {
-		p.t.Fatalf("want picture %d on %d: got %d on %d", f.Seq, channel, got.seq, got.channel)
+		p.t.Fatalf("want picture %d on %d, %d bytes: got %d on %d, %d bytes, %.20x", f.Seq, channel, len(f.JPEG()), got.seq, got.channel, len(got.jpeg), got.jpeg)
 	}
 	return got
 }

@@ -55,6 +55,9 @@ func (k *socket) subscribe(q socketRequest) error {
 	if err != nil {
 		return k.object(q, err.Error())
 	}
+	if !k.subscriptions.take(time.Now()) {
+		return errSubscribing
+	}
 	old := k.channel(q.Channel)
 	if old == nil && k.count() >= socketChannels {
 		return k.object(q, fmt.Sprintf("all %d channels of this connection are in use", socketChannels))

@@ -36,6 +36,7 @@ const (
 	SocketOrigin                          // another site sent a browser here
 	SocketFull                            // as many connections as allowed are open
 	SocketFlood                           // too many messages per second; ends the connection
+	SocketFrames                          // too many frames per second, of whatever size; ends the connection
 	SocketNoJSON                          // no JSON object; ends the connection
 	SocketTooLarge                        // ends the connection
 	SocketBadRequest                      // what was asked for makes no sense, or cannot be
@@ -43,7 +44,7 @@ const (
 )
 
 func (r SocketRefusal) String() string {
-	return [socketRefusals]string{"handshake", "origin", "full", "flood", "no_json", "too_large", "bad_request"}[r]
+	return [socketRefusals]string{"handshake", "origin", "full", "flood", "frames", "no_json", "too_large", "bad_request"}[r]
 }
 
 // SocketStats is what the server has counted of WebSockets. Their subscriptions are viewers, and counted as such.
@@ -78,7 +79,7 @@ type Stats struct {
 	HostLimit   int    // viewers of one address; 0: no bound of its own
 	Revocations uint64 // streams, WebSockets and streams of events ended because their access was revoked, or expired
 	Removals    uint64 // streams ended because their camera was removed, which its own counters no longer tell
-	Connections int
+	Connections ConnectionStats
 	Panics      uint64             // recovered in handlers
 	Rejections  [rejections]uint64 // by [Rejection]
 	Requests    map[Request]uint64
@@ -99,7 +100,7 @@ func (s *Server) Stats() Stats {
 		ViewerLimit: limits.MaxViewers,
 		CameraLimit: limits.MaxViewersPerCamera,
 		HostLimit:   limits.MaxViewersPerAddress,
-		Connections: int(s.connections.Load()),
+		Connections: s.connections.stats(limits),
 		Panics:      s.panics.Load(),
 		Rejections:  [rejections]uint64(load(s.rejections[:])),
 		Requests:    s.requests.snapshot(),

@@ -161,6 +161,7 @@ type stream struct {
 	log    *slog.Logger
 	guest  guest
 	viewer *fanout.Viewer // under scope.mu
+	conn   net.Conn       // what carries it, if the scope does; under scope.mu
 
 	// Of whoever calls the Sink.
 	filling    bool // a no-signal picture, and not a repeat

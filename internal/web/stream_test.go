@@ -415,7 +415,7 @@ func TestShutdownEndsAfterAWholePart(t *testing.T) {
 		if ends := r.server.Stats().Cameras[0].Ends; ends[EndShutdown] != 2 {
 			t.Errorf("streams ended by %v", ends)
 		}
-		if n := r.server.Stats().Connections; n != 0 {
+		if n := r.server.Stats().Connections.Open; n != 0 {
 			t.Errorf("%d connections left", n)
 		}
 	})

@@ -1,0 +1,499 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// The classes of attack that other camera servers fell to, each by its name. What healthy viewers feel of them is measured by
+// the system tests.
+
+// drip sends one byte a second until the other end is closed, and returns how long that took.
+func (c *client) drip(text string) time.Duration {
+	begin := time.Now()
+	for i := 0; ; i++ {
+		if _, err := c.conn.Write([]byte{text[i%len(text)]}); err != nil {
+			return time.Since(begin)
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// TestSlowloris: who sends its header a byte a second has five seconds for it, on a new connection and on one that was
+// answered before; who says nothing has no longer.
+func TestSlowloris(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		if took := r.ask("GET / HTTP/1.1\r\n").drip("X-a: b\r\n"); took > readHeaderTimeout+2*time.Second {
+			t.Errorf("a header may take %v", took)
+		}
+		second := r.ask(get("/healthz"))
+		second.answer("GET")
+		go io.Copy(io.Discard, second.conn)                                                            //nolint:errcheck // ends with the connection
+		if took := second.drip("GET / HTTP/1.1\r\nX: y\r\n"); took > readHeaderTimeout+6*time.Second { // from its first four bytes on
+			t.Errorf("a second header may take %v", took)
+		}
+		r.ask("").ended(readHeaderTimeout + time.Second)
+		synctest.Wait()
+		if got := r.server.Stats().Connections; got.Dropped[DropSilent] != 3 || got.Open != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// TestSlowReadOfAnswers: a client that asks for what is large and takes a byte a second is cut off, whatever it is.
+func TestSlowReadOfAnswers(t *testing.T) {
+	for _, target := range []string{"/", "/snapshot.jpg", "/openapi.yaml", "/api/v1/cameras", "/api/v1/events?interval=0.2", "/stream"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, Options{}, "a")
+			r.cameras[0].publish()
+			c := r.ask(get(target)) // over a pipe, what is not read is not written
+			begin := time.Now()
+			for one := make([]byte, 1); ; time.Sleep(time.Second) {
+				if _, err := c.conn.Read(one); err != nil {
+					break
+				}
+			}
+			if took := time.Since(begin); took > 40*time.Second {
+				t.Errorf("%s: a byte a second is bearable for %v", target, took)
+			}
+			synctest.Wait()
+			if n := r.server.Stats().Connections.Open; n != 0 {
+				t.Errorf("%s: %d connections", target, n)
+			}
+		})
+	}
+}
+
+// TestBodyThatNeverEnds: neither announced nor chunked, neither where one is wanted nor where none is.
+func TestBodyThatNeverEnds(t *testing.T) {
+	for _, line := range []string{"PATCH /api/v1/cameras/a/config", "POST /control", "GET /healthz", "POST /nowhere"} {
+		for _, length := range []string{"Content-Length: 1000000000", "Transfer-Encoding: chunked"} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, Options{}, "a")
+				c := r.ask(line + " HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n" + length + "\r\n\r\n")
+				answer := make(chan string)
+				go func() {
+					b, _ := io.ReadAll(c.conn) // until the connection is closed
+					answer <- string(b)
+				}()
+				if took := c.drip("1\r\n{\r\n"); took > readTimeout+5*time.Second {
+					t.Errorf("%s with %s: a body may take %v", line, length, took)
+				}
+				if got := <-answer; !strings.HasPrefix(got, "HTTP/1.1 ") {
+					t.Errorf("%s with %s: answer %q", line, length, got)
+				}
+			})
+		}
+	}
+}
+
+// TestWhatIsNoRequest is answered by net/http, and counted.
+func TestWhatIsNoRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		for i, tt := range []struct{ request, status string }{
+			{"GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", maxHeaderBytes+8<<10), "431"},
+			{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n", "400"},
+			{"GET / HTTP/9.9\r\nHost: a\r\n\r\n", "505"},
+			{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "400"},
+			{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "400"},
+		} {
+			c := r.ask("")
+			go io.WriteString(c.conn, tt.request) //nolint:errcheck // the server need not read all of it
+			if said := c.ended(10 * time.Second); !strings.HasPrefix(said, "HTTP/1.1 "+tt.status) {
+				t.Errorf("%.40q: %.40q", tt.request, said)
+			}
+			synctest.Wait()
+			if n := r.dropped(DropMalformed); n != uint64(i+1) {
+				t.Errorf("%.40q: %d counted, want %d", tt.request, n, i+1)
+			}
+		}
+	})
+}
+
+// TestAddressAndQueryAreBounded: with 414, before anything looks at them.
+func TestAddressAndQueryAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		for _, tt := range []struct {
+			target string
+			status int
+		}{
+			{"/healthz?" + strings.Repeat("x", maxURL-len("/healthz?")), 200},
+			{"/healthz?" + strings.Repeat("x", maxURL-len("/healthz?")+1), 414},
+			{"/" + strings.Repeat("x", maxURL), 414},
+			{"/healthz?a" + strings.Repeat("&a", maxQueryKeys-1), 200},
+			{"/healthz?a" + strings.Repeat("&a", maxQueryKeys), 414},
+			{"/stream?" + strings.Repeat("&", maxQueryKeys), 414},
+		} {
+			if res, _ := r.ask(get(tt.target)).answer("GET"); res.StatusCode != tt.status {
+				t.Errorf("%d bytes: %s, want %d", len(tt.target), res.Status, tt.status)
+			}
+		}
+		var counted uint64
+		for q, n := range r.server.Stats().Requests {
+			if q.Code == http.StatusRequestURITooLong {
+				counted += n
+			}
+		}
+		if counted != 4 {
+			t.Errorf("%d counted", counted)
+		}
+	})
+}
+
+// TestPipelinedRequests: a connection has so many requests a second, and is closed then. Of an address that has a bound, all
+// connections together have them.
+func TestPipelinedRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		c := r.ask("")
+		go func() {
+			for {
+				if _, err := io.WriteString(c.conn, get("/healthz")); err != nil {
+					return
+				}
+			}
+		}()
+		said := c.ended(time.Minute)
+		if good, late := strings.Count(said, "HTTP/1.1 200"), strings.Count(said, "HTTP/1.1 429"); good != requestBurst || late != 1 {
+			t.Errorf("%d answered and %d refused", good, late)
+		}
+		// Who asks at half that rate is never refused.
+		patient := r.ask("")
+		for range 3 * requestBurst {
+			go io.WriteString(patient.conn, get("/healthz")) //nolint:errcheck // the answer tells
+			if res, _ := patient.answer("GET"); res.StatusCode != 200 {
+				t.Fatal(res.Status)
+			}
+			time.Sleep(2 * time.Second / requestRate)
+		}
+	})
+}
+
+// TestReconnectingBuysNothing: an address has one budget, however often it connects, and its record does not stay for ever.
+func TestReconnectingBuysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := connections{}
+		o := Limits{MaxConnections: 10, MaxConnectionsPerAddress: 5}
+		ask := func(from string) bool {
+			conn := remoteConn{addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))}
+			all.enter(conn, address(conn), o.MaxConnections, o.MaxConnectionsPerAddress)
+			good := all.serves(all.find(conn))
+			all.leave(conn)
+			return good
+		}
+		good := 0
+		for range 2 * requestBurst {
+			if ask("192.0.2.1:1") {
+				good++
+			}
+		}
+		if good != requestBurst || !ask("192.0.2.2:1") {
+			t.Errorf("%d requests answered", good)
+		}
+		if len(all.byHost) == 0 {
+			t.Error("what an address has used is forgotten when it leaves")
+		}
+		time.Sleep(2 * requestBurst / requestRate * time.Second)
+		for i := range 3 * o.MaxConnections {
+			ask(fmt.Sprintf("198.51.100.%d:1", i))
+			time.Sleep(time.Second)
+		}
+		if n := len(all.byHost); n > 2*o.MaxConnections {
+			t.Errorf("%d addresses are remembered", n)
+		}
+		if !ask("192.0.2.1:1") {
+			t.Error("no budget after a pause")
+		}
+	})
+}
+
+// frame is one of a client's, with a mask of zeros.
+func frame(opcode byte, final bool, payload []byte) []byte {
+	if final {
+		opcode |= 0x80
+	}
+	switch n := len(payload); {
+	case n < 126:
+		return append([]byte{opcode, 0x80 | byte(n), 0, 0, 0, 0}, payload...)
+	default:
+		return append([]byte{opcode, 0x80 | 126, byte(n >> 8), byte(n), 0, 0, 0, 0}, payload...)
+	}
+}
+
+// rawSocket opens a WebSocket for a client of its own kind, whose answers are thrown away.
+func (r *rig) rawSocket(headers string) (*client, string) {
+	r.t.Helper()
+	c := r.ask("GET /api/v1/ws HTTP/1.1\r\nHost: gateway\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" + headers + "\r\n")
+	var head []string
+	for line := c.line(); line != ""; line = c.line() {
+		head = append(head, line)
+	}
+	if !strings.HasPrefix(head[0], "HTTP/1.1 101") {
+		r.t.Fatal(head[0])
+	}
+	go io.Copy(io.Discard, c.in) //nolint:errcheck // ends with the connection
+	return c, strings.Join(head, "\n")
+}
+
+// flood sends a frame again and again until the connection is closed, and returns how often that went.
+func (c *client) flood(first, again []byte, most int) (n int) {
+	if _, err := c.conn.Write(first); err != nil {
+		c.t.Fatal(err)
+	}
+	for n < most {
+		if _, err := c.conn.Write(again); err != nil {
+			return n
+		}
+		n++
+	}
+	return n
+}
+
+// TestTinyFragments_CVE_2026_48779: a message in frames of no bytes is none that is ever too large, and none that is ever whole.
+// Frames are counted by themselves; control frames more strictly.
+func TestTinyFragments_CVE_2026_48779(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		first, again []byte
+		most         int
+	}{
+		{"empty fragments", frame(1, false, nil), frame(0, false, nil), frameBurst},
+		{"fragments of a byte", frame(1, false, []byte("{")), frame(0, false, []byte(" ")), frameBurst},
+		{"pings", frame(1, true, []byte("{}")), frame(9, true, []byte("x")), controlBurst},
+		{"pongs nobody asked for", frame(1, true, []byte("{}")), frame(10, true, nil), controlBurst},
+		{"pings within a message", frame(1, false, nil), append(frame(9, true, nil), frame(0, false, nil)...), controlBurst},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, Options{}, "a")
+				c, _ := r.rawSocket("")
+				if n := c.flood(tt.first, tt.again, 10*frameBurst); n > tt.most+1 { // the last of them is read, and refused
+					t.Errorf("%d frames at once were borne", n)
+				}
+				synctest.Wait()
+				st := r.server.Stats()
+				if st.Sockets.Refusals[SocketFrames] != 1 {
+					t.Errorf("refusals %v", st.Sockets.Refusals)
+				}
+				time.Sleep(2 * socketLinger)
+				if st := r.server.Stats(); st.Sockets.Open != 0 || st.Connections.Open != 0 {
+					t.Errorf("%d sockets and %d connections left", st.Sockets.Open, st.Connections.Open)
+				}
+			})
+		})
+	}
+}
+
+// TestFramesWithinTheRate: a client that sends what a busy page does is not cut off.
+func TestFramesWithinTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		c, _ := r.rawSocket("")
+		const seconds, rate = 10, socketRate / 2 // after which a ping would want its answer
+		for range seconds * rate {
+			if _, err := c.conn.Write(frame(1, true, []byte(`{"type":"ack","channel":1,"sequence":1}`))); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second / rate)
+		}
+		if st := r.server.Stats().Sockets; st.Open != 1 || st.Messages != seconds*rate {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// TestDecompressionBomb: nothing is ever decompressed, whatever a client offers.
+func TestDecompressionBomb(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		c, head := r.rawSocket("Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover\r\n")
+		if strings.Contains(strings.ToLower(head), "extensions") {
+			t.Errorf("compression was agreed on:\n%s", head)
+		}
+		compressed := frame(1, true, bytes.Repeat([]byte{0}, 100))
+		compressed[0] |= 0x40 // RSV1
+		if n := c.flood(compressed, frame(1, true, []byte("{}")), 100); n > 1 {
+			t.Errorf("%d messages after a compressed one", n)
+		}
+	})
+	for _, target := range []string{"/", "/api/v1/cameras"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, Options{}, "a")
+			body := "PATCH /api/v1/cameras/a/config HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00"
+			if res, _ := r.ask(body).answer("PATCH"); res.StatusCode < 400 {
+				t.Errorf("%s: a compressed body: %s", target, res.Status)
+			}
+		})
+	}
+}
+
+// TestSubscriptionsAreBounded: of one connection, and their ends leave nothing.
+func TestSubscriptionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		p := r.socket()
+		for n := 1; n <= socketChannels+3; n++ {
+			p.say(`{"type":"subscribe","channel":%d,"camera":"a"}`, n)
+			want := "subscribed"
+			if n > socketChannels {
+				want = "error"
+			}
+			p.text(want)
+		}
+		if st := r.server.Stats(); st.Viewers != socketChannels || st.Sockets.Refusals[SocketBadRequest] != 3 {
+			t.Errorf("%d viewers, refusals %v", st.Viewers, st.Sockets.Refusals)
+		}
+		p.conn.CloseNow()
+		synctest.Wait()
+		time.Sleep(time.Second)
+		if n := r.server.Stats().Viewers; n != 0 {
+			t.Errorf("%d viewers left", n)
+		}
+	})
+}
+
+// TestSubscribingIsBounded: to subscribe again and again is a flood, whatever becomes of it.
+func TestSubscribingIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		c, _ := r.rawSocket("")
+		again := frame(1, true, []byte(`{"type":"subscribe","channel":1,"camera":"a"}`))
+		c.flood(again, again, 2*subscribeBurst) // what comes after the refusal is thrown away
+		time.Sleep(2 * socketLinger)
+		if st := r.server.Stats(); st.Sockets.Refusals[SocketFlood] != 1 || st.Connections.Open != 0 || st.Viewers != 0 {
+			t.Errorf("refusals %v, %d connections, %d viewers", st.Sockets.Refusals, st.Connections.Open, st.Viewers)
+		}
+	})
+}
+
+// TestFloodIsCharged: who was ended for flooding has less of its address's budget for coming again.
+func TestFloodIsCharged(t *testing.T) {
+	s := New(Options{Limits: Limits{MaxConnectionsPerAddress: 50}, Perimeter: Perimeter{Hosts: []string{"gateway"}}})
+	address := newLoopback(t, s)
+	shaken, refused := 0, 0
+	for range 2 * requestBurst / floodPrice {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newClient(t, conn, "GET /api/v1/ws HTTP/1.1\r\nHost: gateway\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+			"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+		switch line := c.line(); {
+		case strings.HasPrefix(line, "HTTP/1.1 101"):
+			shaken++
+			c.flood(frame(9, true, nil), frame(9, true, nil), 100*controlBurst)
+		case strings.HasPrefix(line, "HTTP/1.1 429"):
+			refused++
+		default:
+			t.Errorf("answer %q", line)
+		}
+		c.ended(5 * time.Second)
+		conn.Close()
+		for begin := time.Now(); s.Stats().Connections.Open > 0; time.Sleep(time.Millisecond) {
+			if time.Since(begin) > 5*time.Second {
+				t.Fatal("connections stay")
+			}
+		}
+	}
+	if shaken < requestBurst/floodPrice-1 || refused == 0 {
+		t.Errorf("%d floods, and %d refused", shaken, refused)
+	}
+}
+
+// TestMessagesAreBounded: a message larger than 4 KiB ends its connection, also when it comes in fragments.
+func TestMessagesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		c, _ := r.rawSocket("")
+		c.flood(frame(1, false, []byte("{")), frame(0, false, bytes.Repeat([]byte(" "), 512)), socketMessage/512+1)
+		time.Sleep(2 * socketLinger)
+		if st := r.server.Stats(); st.Sockets.Refusals[SocketTooLarge] != 1 || st.Connections.Open != 0 {
+			t.Errorf("refusals %v, %d connections", st.Sockets.Refusals, st.Connections.Open)
+		}
+	})
+}
+
+// FuzzFrameMeter: frames are counted alike however their bytes are cut.
+func FuzzFrameMeter(f *testing.F) {
+	f.Add(append(frame(1, true, make([]byte, 200)), frame(9, true, nil)...), uint8(3))
+	f.Add([]byte{0x82, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4, 5}, uint8(1))
+	f.Fuzz(func(t *testing.T, bytes []byte, step uint8) {
+		now := time.Unix(1, 0)
+		whole, cut := newFrameMeter(), newFrameMeter()
+		if whole.pass(bytes, now) {
+			return
+		}
+		for rest := bytes; len(rest) > 0; {
+			n := min(int(step)%16+1, len(rest))
+			if cut.pass(rest[:n], now) {
+				t.Fatal("a flood only when cut")
+			}
+			rest = rest[n:]
+		}
+		if whole != cut {
+			t.Errorf("%+v\n%+v", whole, cut)
+		}
+		if used := whole.all.used; used > float64(len(bytes))/2 {
+			t.Errorf("%v frames in %d bytes", used, len(bytes))
+		}
+	})
+}
+
+// FuzzRequestRead_CVE_2008_2654: whatever a client sends, the server answers or hangs up, without a panic, a viewer or a
+// connection left. The class is an off-by-one where a camera server read its request.
+func FuzzRequestRead_CVE_2008_2654(f *testing.F) {
+	for _, seed := range []string{
+		get("/"), get("/stream") + "x", get("/cam/a/snapshot.jpg"), get("/healthz") + get("/healthz"), "\r\n\r\n", "GET", "GET / HTTP/1.0\r\n\r\n",
+		"GET /" + strings.Repeat("a", 2048) + " HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("X: y\r\n", 500) + "\r\n",
+		"PATCH /api/v1/cameras/a/config HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+		"POST /control?var=quality&val=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\n",
+		"GET /api/v1/ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n\x81\x85\x00\x00\x00\x00hello",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, bytes []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, Options{}, "a") // which fails the test if a handler panics
+			c := r.ask("")
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				_, _ = c.conn.Write(bytes) // the server need not take it
+			}()
+			_ = c.conn.SetReadDeadline(time.Now().Add(readTimeout + 5*time.Second))
+			n, err := io.Copy(io.Discard, io.LimitReader(c.conn, 8<<20))
+			if n == 8<<20 {
+				t.Errorf("%d bytes of answer", n)
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) && r.server.Stats().Viewers == 0 && r.server.Stats().Sockets.Open == 0 && r.server.Stats().Listeners == 0 {
+				// Nothing was asked for that lasts: after an answer a connection may be idle for a minute.
+				_ = c.conn.SetReadDeadline(time.Now().Add(idleTimeout))
+				if _, err := io.Copy(io.Discard, c.conn); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("neither answered nor closed")
+				}
+			}
+			c.conn.Close()
+			<-sent
+			synctest.Wait()
+			time.Sleep(shutdownGrace)
+			if st := r.server.Stats(); st.Connections.Open != 0 || st.Viewers != 0 || st.Sockets.Open != 0 {
+				t.Errorf("left: %d connections, %d viewers, %d sockets", st.Connections.Open, st.Viewers, st.Sockets.Open)
+			}
+		})
+	})
+}

@@ -1,0 +1,45 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+const (
+	// maxURL is what RFC 9110 (4.1) wants everybody to take at least.
+	maxURL = 8000
+	// maxQueryKeys is far more than any address here has.
+	maxQueryKeys = 64
+
+	requestRate  = 200 // requests per second of one address, or one connection of a proxy's, at most, over time
+	requestBurst = 400 // and at once
+
+	// floodPrice is what a WebSocket that is ended for flooding costs of that budget, so that coming again at once buys little.
+	floodPrice = 100
+)
+
+// excessive refuses requests that are larger or come faster than anybody's who means well. It reports whether it has answered.
+func (s *Server) excessive(w http.ResponseWriter, r *http.Request) bool {
+	p := problem{}
+	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+		if !s.connections.serves(c) {
+			w.Header().Set("Connection", "close")
+			w.Header().Set("Retry-After", "1")
+			p = problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf("more than %d requests per second", requestRate)}
+		}
+	}
+	switch {
+	case p.Status != 0:
+	case len(r.RequestURI) > maxURL:
+		p = problem{Status: http.StatusRequestURITooLong, Detail: fmt.Sprintf("an address may have %d bytes", maxURL)}
+	case strings.Count(r.URL.RawQuery, "&") >= maxQueryKeys:
+		p = problem{Status: http.StatusRequestURITooLong, Detail: fmt.Sprintf("a query may have %d keys", maxQueryKeys)}
+	default:
+		return false
+	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", s.perimeter.Load().policy)
+	s.fail(w, p)
+	return true
+}
