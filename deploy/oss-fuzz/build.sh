@@ -21,6 +21,7 @@ c_target wire
 # C alone, to try that half without the image.
 [ "${1-}" != c ] || exit 0
 
+go_target internal/access FuzzSigned
 go_target internal/camera FuzzSession
 go_target internal/camera FuzzWalkJPEG
 go_target internal/camera FuzzWishes
@@ -30,9 +31,16 @@ go_target internal/camlink FuzzDecoder
 go_target internal/camlink FuzzMessages
 go_target internal/camlink FuzzText
 go_target internal/config FuzzFile
+go_target internal/config FuzzUsers
 go_target internal/serialport FuzzName
 go_target internal/simcam FuzzHost
 go_target internal/simcam FuzzOptions
 go_target internal/tape FuzzOptions
 go_target internal/tape FuzzPlayer
 go_target internal/tape FuzzRoundTrip
+go_target internal/web FuzzClean
+go_target internal/web FuzzFrameMeter
+go_target internal/web FuzzHost
+go_target internal/web FuzzRequestRead_CVE_2008_2654
+go_target internal/web FuzzSocketMessage
+go_target internal/web FuzzTerms
