@@ -267,6 +267,42 @@ func TestReloadOfNothing(t *testing.T) {
 	}
 }
 
+// TestReloadOfNames: which names, sites and frames are let near changes with a reload, for whoever comes after it.
+func TestReloadOfNames(t *testing.T) {
+	cfg := simulated("door")
+	d := start(t, cfg)
+	ask := func() (int, http.Header) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodGet, d.base+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = "cams.example.net"
+		r.Header.Set("Origin", "https://mainsail.lan")
+		resp, err := d.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode, resp.Header
+	}
+	if code, header := ask(); code != http.StatusMisdirectedRequest || header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("before: %d %v", code, header)
+	}
+	cfg.Browsing = config.Browsing{Hosts: []string{"cams.example.net"}, CORSOrigins: []string{"https://mainsail.lan"}, FrameAncestors: []string{"https://ha.lan"}}
+	if err := d.reload(cfg, nil); err != nil {
+		t.Fatal(err)
+	}
+	if code, header := ask(); code != http.StatusOK || header.Get("Access-Control-Allow-Origin") != "https://mainsail.lan" || !strings.Contains(header.Get("Content-Security-Policy"), "https://ha.lan") {
+		t.Errorf("after: %d %v", code, header)
+	}
+	for _, name := range ownNames() {
+		if name != strings.ToLower(name) || strings.Contains(name, ":") {
+			t.Errorf("this machine is called %q", name)
+		}
+	}
+}
+
 // TestReloadStorm: reloads among requests, for the race detector.
 func TestReloadStorm(t *testing.T) {
 	sets := []config.Config{simulated("a"), simulated("b", "a"), simulated("b"), simulated("a", "c")}

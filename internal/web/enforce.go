@@ -192,7 +192,7 @@ func (s *Server) unknown(rt *route, w http.ResponseWriter, r *http.Request, v *v
 	}
 	s.rejections[RejectAuth].Add(1)
 	if !errors.Is(why, errNoCredentials) {
-		s.log.Info("credentials refused", "client", v.client, "route", rt.pattern, "why", why)
+		s.log.Debug("credentials refused", "client", v.client, "route", rt.pattern, "why", why)
 	}
 	w.Header().Set("WWW-Authenticate", challenge(r))
 	detail := "this needs a user and password, a token"

@@ -292,7 +292,7 @@ func TestSignIn(t *testing.T) {
 		form      bool
 	}{
 		{"/", []string{"Accept: text/html,*/*"}, "Bearer", true}, {"/", []string{"Accept: text/html", "Cookie: camgw_session=old"}, "Bearer", true}, {"/?signin=wrong", []string{"Accept: text/html"}, "Bearer", true},
-		{"/", []string{"Accept: */*"}, "Basic", false}, {"/", nil, "Basic", false}, {"/", []string{"Accept: text/html", basic("ann", "")}, "Basic", false}, {"/stream", []string{"Accept: text/html"}, "Basic", false},
+		{"/", []string{"Accept: */*"}, "Basic", false}, {"/", nil, "Basic", false}, {"/", []string{"Accept: text/html", basic("ann", "")}, "Basic", false}, {"/stream", []string{"Accept: text/html"}, "Basic", false}, {"/webcam/", []string{"Accept: text/html"}, "Basic", false},
 		{"/api/v1/cameras", []string{"X-Camgw-Page: 1"}, "Bearer", false}, {"/api/v1/cameras", []string{"Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors"}, "Bearer", false}, {"/api/v1/cameras", nil, "Basic", false},
 		{"/api/v1/ws", []string{"Upgrade: websocket", "Origin: http://example.com"}, "Bearer", false}, {"/api/v1/ws", []string{"Upgrade: websocket"}, "Basic", false},
 	} {

@@ -31,8 +31,8 @@ func (s *Server) table() []route {
 	list := func(pattern string, h http.HandlerFunc) route {
 		return route{pattern: pattern, reach: inSight, roles: watch, answer: h}
 	}
-	page := func(pattern string) route {
-		return route{pattern: pattern, reach: inSight, roles: watch, answer: s.root, picture: true, page: true}
+	root := func(pattern string, page bool) route {
+		return route{pattern: pattern, reach: inSight, roles: watch, answer: s.root, picture: true, page: page}
 	}
 	open := func(pattern string, h http.HandlerFunc) route {
 		return route{pattern: pattern, reach: toAll, roles: showing(access.None), answer: h}
@@ -58,8 +58,8 @@ func (s *Server) table() []route {
 		picture("/snapshot", first, s.snapshot),
 		picture("/jpg", first, s.snapshot),
 		picture("/capture", first, s.snapshot),
-		page("/{$}"),
-		page("/webcam/{$}"),
+		root("/{$}", true),
+		root("/webcam/{$}", false),
 
 		state("/state", first, s.streamerState),
 		state("/status", first, s.webServerState),

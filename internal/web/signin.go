@@ -117,7 +117,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, problem{Status: http.StatusConflict, Detail: err.Error()})
 	default:
 		s.rejections[RejectAuth].Add(1)
-		s.log.Info("sign-in refused", "client", v.client, "why", err)
+		s.log.Debug("sign-in refused", "client", v.client, "why", err) // the keeper tells of wrong passwords
 		if form {
 			back("?signin=" + failedWrong)
 			return
