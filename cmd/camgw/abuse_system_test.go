@@ -196,13 +196,13 @@ func TestAbuse(t *testing.T) {
 		{"pipelined", 8, []string{"429"}},
 		{"bodies", 60, []string{"413"}},
 	} {
-		r := &result{name: attack.name, before: g.windows(t, 5)}
+		r := &result{name: attack.name, before: g.windows(t, 4)}
 		results = append(results, r)
 		was := d.drops(t)
 		end := assault(t, attack.name, d, attack.count)
 		time.Sleep(2 * abuseWindow) // until it is at its height
 		for begin := time.Now(); ; {
-			r.during = append(r.during, g.windows(t, 10)...)
+			r.during = append(r.during, g.windows(t, 8)...)
 			if attack.name != "silent" || d.drops(t)["accepted"]-was["accepted"] >= float64(attack.count) || time.Since(begin) > time.Minute {
 				break
 			}
@@ -226,7 +226,7 @@ func TestAbuse(t *testing.T) {
 			t.Errorf("%s did not connect", attack.name)
 		}
 	}
-	last := g.windows(t, 5)
+	last := g.windows(t, 4)
 
 	for i, r := range results {
 		after := last

@@ -123,7 +123,7 @@ var keys = []key{
 
 // tables are the file's, in the order of the reference file.
 var tables = []struct{ name, doc string }{
-	{"http", "The web server. The first four need a restart to change."},
+	{"http", "The web server. The first nine need a restart to change."},
 	{"auth", "Who may do what. docs/security.md tells of roles, tokens and links."},
 	{"delivery", "What viewers get."},
 	{"limits", "How many may watch, and come at all."},
