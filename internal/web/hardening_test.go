@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -84,6 +85,9 @@ func TestCredentialCompare(t *testing.T) {
 		for name, value := range near(good) {
 			if value == good || how == "session" && (name == "newline" || name == "quoted") {
 				continue // which are no part of a cookie's value
+			}
+			if how == "user" && !slices.Contains([]string{"empty", "prefix", "longer", "upper", "NUL behind"}, name) {
+				continue // a name that nobody has costs a bcrypt too
 			}
 			if rec := w.ask("GET", target(value), headers(value)...); rec.Code != 401 {
 				t.Errorf("%s, %s: %d", how, name, rec.Code)
