@@ -133,6 +133,9 @@ func TestConfigReadsNoClock(t *testing.T) {
 	}
 	use := regexp.MustCompile(`\btime\.[A-Z]\w*`)
 	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
 		b, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -52,6 +52,10 @@ func TestLinksAndSessions(t *testing.T) {
 		}
 		refused(t, "door", base64.RawURLEncoding.EncodeToString(v))
 	})
+	// A session is no link, even to the camera of no name.
+	if _, ok := r.Keeper.book.Load().verify(forLink, "", session); ok {
+		t.Error("a session is a link")
+	}
 	// Text has spare bits at its end, with which one value could be written in several ways.
 	for _, value := range []string{session, sig} {
 		for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {

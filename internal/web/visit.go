@@ -89,13 +89,16 @@ func (s *Server) identify(rt *route, w http.ResponseWriter, r *http.Request, fro
 	return access.Grant{}, failure
 }
 
-// password lets a user in. Others' passwords may have to be checked first, which can take longer on a small machine than a request
-// may take to arrive; net/http would end the request when that deadline comes while nothing is to be read.
+// password lets a user in. Others' passwords may have to be checked first, which on a small machine can take longer than a request may
+// take to arrive and its answer to be written: both begin anew after it. net/http would end the request when the deadline for reading
+// comes, although nothing is to be read.
 func (s *Server) password(w http.ResponseWriter, r *http.Request, from netip.Addr, user, password string) (access.Grant, error) {
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Time{}) // where there is no connection there is no deadline either
-	defer func() { _ = c.SetReadDeadline(time.Now().Add(readTimeout)) }()
-	return s.options.Access.Password(r.Context(), from, user, password)
+	g, err := s.options.Access.Password(r.Context(), from, user, password)
+	_ = c.SetReadDeadline(time.Now().Add(readTimeout))
+	_ = allow(c, s.options.WriteTimeout)
+	return g, err
 }
 
 // visible are the cameras somebody may see, in their order. The slice must not be written to.
