@@ -100,7 +100,7 @@ func (p *perimeter) answersTo(host string) bool {
 
 // hostname is a host without port, brackets, case and the dot behind the root.
 func hostname(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
+	if name, port, err := net.SplitHostPort(host); err == nil && strings.Trim(port, "0123456789") == "" {
 		host = name
 	} else if inner, ok := strings.CutPrefix(host, "["); ok {
 		host = strings.TrimSuffix(inner, "]")
