@@ -129,6 +129,24 @@ func setStamp(picture []byte, sequence, takenNS uint64) {
 	binary.LittleEndian.PutUint64(picture[at+8:], takenNS)
 }
 
+// Stamp tells one picture from all others of its camera.
+type Stamp struct {
+	Sequence uint64
+	TakenNS  uint64 // CLOCK_MONOTONIC, see [Monotonic]
+}
+
+// Examine reads the stamp of a picture. It is false unless every other byte is that of c's picture of this number.
+func (c *Camera) Examine(picture []byte) (Stamp, bool) {
+	at := len(picture) - stampTail
+	if at < 0 || string(picture[at:at+len(stampMagic)]) != stampMagic || string(picture[len(picture)-2:]) != "\xFF\xD9" {
+		return Stamp{}, false
+	}
+	tail := picture[at+len(stampMagic):]
+	s := Stamp{binary.LittleEndian.Uint64(tail), binary.LittleEndian.Uint64(tail[8:])}
+	p := c.pictures[s.Sequence%pictures]
+	return s, len(p) == len(picture) && bytes.Equal(p[:at], picture[:at])
+}
+
 // Play writes picture after picture to w, fps a second, each stamped the moment before, until ctx ends or whoever reads w
 // has gone. It owns c meanwhile.
 func (c *Camera) Play(ctx context.Context, w io.Writer, fps float64) error {
@@ -142,7 +160,7 @@ func (c *Camera) Play(ctx context.Context, w io.Writer, fps float64) error {
 		case <-timer.C:
 		}
 		p := c.pictures[n%pictures]
-		now, err := monotonic()
+		now, err := Monotonic()
 		if err != nil {
 			return err
 		}
@@ -157,8 +175,8 @@ func (c *Camera) Play(ctx context.Context, w io.Writer, fps float64) error {
 	}
 }
 
-// monotonic reads the clock that all processes of this machine share.
-func monotonic() (uint64, error) {
+// Monotonic reads the clock that all processes of this machine share, in nanoseconds.
+func Monotonic() (uint64, error) {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
 		return 0, fmt.Errorf("monotonic clock: %w", err)

@@ -69,7 +69,7 @@ func (w *Wire) Send(ctx context.Context, c *Camera, rate int, tick time.Duration
 		return fmt.Errorf("terminal: %w", err)
 	}
 	s := oneWay{camera: c}
-	due, err := monotonic()
+	due, err := Monotonic()
 	if err != nil {
 		return err
 	}
