@@ -44,21 +44,21 @@ type device struct {
 	model
 	program, dir string
 	ledger       *ledger
+	stalls       *stallMeter
 	wire         []string
 	seed         uint64
 	process      *bench.Process // nil while it is killed
-	frozen       bool
 
 	mu   sync.Mutex
 	pipe *os.File // to the hostcam; nil while there is none
 }
 
-func newDevice(m model, program, dir string, seed uint64) (*device, error) {
+func newDevice(m model, program, dir string, seed uint64, stalls *stallMeter) (*device, error) {
 	camera, err := bench.NewCamera(m.size)
 	if err != nil {
 		return nil, err
 	}
-	d := &device{model: m, program: program, dir: dir, ledger: &ledger{camera: camera}, seed: seed}
+	d := &device{model: m, program: program, dir: dir, ledger: &ledger{camera: camera}, seed: seed, stalls: stalls}
 	if m.broken {
 		d.wire = wires[len(wires)-1]
 	}
@@ -109,6 +109,7 @@ func (d *device) start(ctx context.Context) error {
 		w.Close()
 		return err
 	}
+	d.stalls.follow(d.process.PID())
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pipe = w
@@ -122,7 +123,7 @@ func (d *device) kill() {
 	}
 	d.process.Signal(syscall.SIGKILL)
 	<-d.process.Done()
-	d.process, d.frozen = nil, false
+	d.process = nil
 	_ = os.Remove(d.link()) // it may be unplugged
 	d.mu.Lock()
 	defer d.mu.Unlock()

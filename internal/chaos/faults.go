@@ -16,8 +16,8 @@ import (
 // How long after a fault to the daemon its viewers may still feel it: it has to open its ports, shake hands, climb and be
 // found again.
 const (
-	frozenGrace  = 3 * time.Second
-	startGrace   = 8 * time.Second
+	frozenGrace  = 2 * time.Second
+	startGrace   = 5 * time.Second
 	narrowGrace  = 2 * time.Second
 	reloadLimit  = 5 * time.Second
 	removedGrace = 3 * time.Second
@@ -119,6 +119,7 @@ func (r *run) revive(ctx context.Context, fullDisk bool) error {
 	if err := r.daemon.start(r.programs, fullDisk); err != nil {
 		return err
 	}
+	r.stalls.follow(r.daemon.process.PID())
 	r.life.Store(uint32(r.daemon.life))
 	r.guard(ctx)
 	return nil
@@ -267,7 +268,9 @@ func (r *run) slowReaders(ctx context.Context) (end func() error, err error) {
 
 // fullDiskScript records a line in a file system of its own with hardly any room, and then tells what was left in it.
 const fullDiskScript = `mount -t tmpfs -o size=64k none "$1" || exit 111
-"$2" capture-raw --port "$3" -o "$1/line.tape" --duration 20s
+"$2" capture-raw --port "$3" -o "$1/line.tape" --duration 20s & recorder=$!
+trap 'kill $recorder' TERM
+wait $recorder
 code=$?
 echo "left: $(ls -A "$1")"
 exit $code`

@@ -38,7 +38,7 @@ func (g *gate) shut() {
 
 // enter waits for the gate to be open. Who came in leaves when inside ends, and says so by left. It fails when ctx ends.
 func (g *gate) enter(ctx context.Context) (inside context.Context, left func(), err error) {
-	for {
+	for ctx.Err() == nil {
 		g.mu.Lock()
 		opened := g.opened
 		if g.cancel != nil {
@@ -49,8 +49,8 @@ func (g *gate) enter(ctx context.Context) (inside context.Context, left func(), 
 		g.mu.Unlock()
 		select {
 		case <-ctx.Done():
-			return nil, nil, context.Cause(ctx)
 		case <-opened:
 		}
 	}
+	return nil, nil, context.Cause(ctx)
 }

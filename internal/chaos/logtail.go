@@ -83,7 +83,8 @@ func (t *logTail) read(r io.Reader) {
 // line keeps one line, under mu.
 func (t *logTail) line(s string) {
 	for _, bad := range []string{"panic", "DATA RACE", "fatal error", "goroutine ", "runtime error"} {
-		if strings.Contains(s, bad) && !strings.Contains(s, "device log") && len(t.alarms) < 10 {
+		// Lines of the daemon's own begin with the time; they may quote what a camera says. Panics that it caught are counted.
+		if strings.Contains(s, bad) && !strings.HasPrefix(s, "time=") && len(t.alarms) < 10 {
 			t.alarms = append(t.alarms, s)
 		}
 	}

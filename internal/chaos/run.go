@@ -104,7 +104,7 @@ func Run(ctx context.Context, o Options) error {
 // build makes what there is before anything runs.
 func (r *run) build() error {
 	for i, m := range append(slices.Clone(models), tapeModel) {
-		d, err := newDevice(m, r.Hostcam, r.dir, r.Seed+uint64(i))
+		d, err := newDevice(m, r.Hostcam, r.dir, r.Seed+uint64(i), &r.stalls)
 		if err != nil {
 			return err
 		}
@@ -267,9 +267,9 @@ func (r *run) round(ctx context.Context, events []Event) error {
 // final sends everybody away: then the books must balance to the last picture.
 func (r *run) final(ctx context.Context, stop context.CancelFunc, around *sync.WaitGroup) error {
 	r.gate.shut()
+	r.floods.Wait() // a recording needs its camera
 	stop()
 	around.Wait()
-	r.floods.Wait()
 	var a account
 	var last error
 	err := bench.Until(ctx, func() bool {
