@@ -44,7 +44,9 @@ func (v *Violation) Error() string { return fmt.Sprintf("%s: %s", v.Promise, v.W
 // fail ends the run with a violation. The first one counts.
 func (r *run) fail(p Promise, format string, args ...any) {
 	v := &Violation{p, fmt.Sprintf(format, args...)}
-	r.failed.Do(func() { r.timeline.note("VIOLATION: %v", v) })
+	if r.violation.CompareAndSwap(nil, v) {
+		r.timeline.note("VIOLATION: %v", v)
+	}
 	r.cancel(v)
 }
 
@@ -118,7 +120,11 @@ func (r *run) judgeHealth(a account) {
 	if n := a["process_open_fds"]; n > descriptorCeiling {
 		r.fail(Descriptors, "there are %.0f", n)
 	}
-	if d := r.steady; !r.hampered.covers(time.Now().Add(-2*time.Second), time.Now()) {
+	d := r.steady
+	if d == nil {
+		return
+	}
+	if !r.hampered.covers(time.Now().Add(-2*time.Second), time.Now()) {
 		label := fmt.Sprintf("camera=%q", d.id)
 		if n := a.sum("camgw_frames_rejected_total", label) + a.sum("camgw_frames_lost_total", label); n > r.steadyLost {
 			r.fail(Untouched, "camera %s: %.0f pictures were rejected or lost", d.id, n-r.steadyLost)

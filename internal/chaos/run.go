@@ -45,20 +45,22 @@ var tapeModel = model{id: "tape", size: 8_000, fps: 20, usb: true}
 // run is one run of the harness.
 type run struct {
 	Options
-	dir      string
-	programs context.Context // of what is started: it outlasts all who watch
-	cancel   context.CancelCauseFunc
-	failed   sync.Once
-	timeline *timeline
-	stalls   stallMeter
-	daemon   *daemon
-	life     atomic.Uint32 // the daemon's, for those who must not ask it
-	devices  []*device
-	passed   []*device // those that passing viewers watch
-	steady   *device
-	guest    *device
-	tape     *device
-	gate     *gate
+	dir       string
+	violation atomic.Pointer[Violation] // the first
+	programs  context.Context           // of what is started: it outlasts all who watch
+	cancel    context.CancelCauseFunc
+	brisk     bool // no viewer takes its time
+	timeline  *timeline
+	stalls    stallMeter
+	daemon    *daemon
+	life      atomic.Uint32 // the daemon's, for those who must not ask it
+	players   []*device     // all
+	devices   []*device     // those the daemon has, or may have
+	passed    []*device     // those that passing viewers watch
+	steady    *device
+	guest     *device
+	tape      *device
+	gate      *gate
 
 	hampered  excuse // the daemon is frozen or away
 	narrow    excuse // it has no descriptor left
@@ -91,10 +93,19 @@ func Run(ctx context.Context, o Options) error {
 	r := &run{Options: o, dir: o.Dir, gate: newGate(), guestServed: true, timeline: &timeline{begun: time.Now(), out: o.Out}}
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
-	if err := r.build(); err != nil {
+	if err := r.build(append(slices.Clone(models), tapeModel)); err != nil {
 		return err
 	}
-	err := r.all(ctx)
+	err := r.within(ctx, func(ctx context.Context, stop context.CancelFunc, around *sync.WaitGroup) error {
+		if err := r.play(ctx); err != nil {
+			return err
+		}
+		if err := r.final(ctx, stop, around); err != nil {
+			return err
+		}
+		r.summary()
+		return nil
+	})
 	if v, ok := errors.AsType[*Violation](err); ok {
 		r.report(v)
 	}
@@ -102,12 +113,13 @@ func Run(ctx context.Context, o Options) error {
 }
 
 // build makes what there is before anything runs.
-func (r *run) build() error {
-	for i, m := range append(slices.Clone(models), tapeModel) {
+func (r *run) build(models []model) error {
+	for i, m := range models {
 		d, err := newDevice(m, r.Hostcam, r.dir, r.Seed+uint64(i), &r.stalls)
 		if err != nil {
 			return err
 		}
+		r.players = append(r.players, d)
 		switch {
 		case m.id == tapeModel.id:
 			r.tape = d
@@ -135,8 +147,8 @@ func (r *run) build() error {
 	return r.daemon.configure(r.devices, 400, "")
 }
 
-// all runs everything, and returns when everything has ended.
-func (r *run) all(ctx context.Context) (err error) {
+// within runs everything, and what is to be done within it, and returns when everything has ended.
+func (r *run) within(ctx context.Context, do func(ctx context.Context, stop context.CancelFunc, around *sync.WaitGroup) error) (err error) {
 	var endPrograms context.CancelFunc
 	r.programs, endPrograms = context.WithCancel(context.WithoutCancel(ctx))
 	defer endPrograms()
@@ -146,7 +158,7 @@ func (r *run) all(ctx context.Context) (err error) {
 		stop()
 		around.Wait()
 		r.floods.Wait()
-		for _, d := range append(slices.Clone(r.devices), r.tape) {
+		for _, d := range r.players {
 			d.kill()
 		}
 		if r.daemon.process != nil {
@@ -159,7 +171,7 @@ func (r *run) all(ctx context.Context) (err error) {
 		}
 	}()
 	around.Go(func() { r.stalls.run(inner) })
-	for _, d := range append(slices.Clone(r.devices), r.tape) {
+	for _, d := range r.players {
 		if err := d.start(r.programs); err != nil {
 			return err
 		}
@@ -190,14 +202,7 @@ func (r *run) all(ctx context.Context) (err error) {
 	for n := range r.Viewers {
 		around.Go(func() { r.churn(inner, n) })
 	}
-	if err := r.play(inner); err != nil {
-		return err
-	}
-	if err := r.final(ctx, stop, &around); err != nil {
-		return err
-	}
-	r.summary()
-	return nil
+	return do(inner, stop, &around)
 }
 
 // play runs round after round.
@@ -266,28 +271,32 @@ func (r *run) round(ctx context.Context, events []Event) error {
 
 // final sends everybody away: then the books must balance to the last picture.
 func (r *run) final(ctx context.Context, stop context.CancelFunc, around *sync.WaitGroup) error {
+	outer := context.WithoutCancel(ctx) // stop is for the others
 	r.gate.shut()
 	r.floods.Wait() // a recording needs its camera
 	stop()
 	around.Wait()
 	var a account
 	var last error
-	err := bench.Until(ctx, func() bool {
+	if v := r.violation.Load(); v != nil {
+		return v
+	}
+	err := bench.Until(outer, func() bool {
 		a, last = r.daemon.metrics()
 		return last == nil && a.sum("camgw_clients") == 0
 	})
-	if err != nil && ctx.Err() == nil {
+	if err != nil {
 		r.fail(Alive, "it does not notice that everybody has left: %v, %v", err, last)
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
 	}
 	r.judgeAccount(a)
 	r.judgeViewers(a)
 	if err := r.daemon.stop(); err != nil {
 		r.fail(Alive, "%v", err)
 	}
-	return context.Cause(ctx)
+	if v := r.violation.Load(); v != nil {
+		return v
+	}
+	return nil
 }
 
 func (r *run) device(id string) *device {

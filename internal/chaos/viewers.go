@@ -167,7 +167,7 @@ func (r *run) pass(ctx context.Context, c *rand.Rand, n int, client *http.Client
 	}
 	kind, slow, abrupt := c.IntN(20), c.IntN(6) == 0, c.IntN(4) == 0
 	stay := time.Duration(200+c.IntN(6000)) * time.Millisecond
-	if slow {
+	if slow = slow && !r.brisk; slow {
 		m.dawdle, m.receive = time.Duration(50+c.IntN(400))*time.Millisecond, 8<<10
 	}
 	begun := time.Now()
