@@ -136,11 +136,10 @@ CHAOS_TIME ?= 60s
 CHAOS_SEED ?= 0
 CHAOS_RACE ?=
 
-bin/chaos: ; @mkdir -p $@
-
 .PHONY: chaos-programs
-chaos-programs: hostcam bin/chaos
-	@.ci/need util-linux
+chaos-programs: hostcam
+	@.ci/need util-linux patch
+	@mkdir -p bin/chaos
 	$(GO) build -o bin/chaos ./internal/chaos/run ./internal/chaos/soak ./internal/chaos/proof
 
 .PHONY: chaos

@@ -147,6 +147,31 @@ func (c *Camera) Examine(picture []byte) (Stamp, bool) {
 	return s, len(p) == len(picture) && bytes.Equal(p[:at], picture[:at])
 }
 
+// Differences tells in words how a picture that [Camera.Examine] refuses differs from the one it may have been.
+func (c *Camera) Differences(picture []byte) string {
+	at := len(picture) - stampTail
+	if at < 0 || string(picture[at:at+len(stampMagic)]) != stampMagic {
+		return fmt.Sprintf("its last bytes are no stamp: % x", picture[max(at, 0):])
+	}
+	tail := picture[at+len(stampMagic):]
+	sequence := binary.LittleEndian.Uint64(tail)
+	p := c.pictures[sequence%pictures]
+	said := fmt.Sprintf("by its stamp it is %d, of %d ns and %d bytes", sequence, binary.LittleEndian.Uint64(tail[8:]), len(p))
+	first, last, n := -1, 0, 0
+	for i := range min(at, len(p)-stampTail) {
+		if picture[i] != p[i] {
+			if n++; first < 0 {
+				first = i
+			}
+			last = i
+		}
+	}
+	if n > 0 {
+		said += fmt.Sprintf("; %d bytes from %d to %d are others", n, first, last)
+	}
+	return said
+}
+
 // Play writes picture after picture to w, fps a second, each stamped the moment before, until ctx ends or whoever reads w
 // has gone. It owns c meanwhile.
 func (c *Camera) Play(ctx context.Context, w io.Writer, fps float64) error {

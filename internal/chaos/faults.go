@@ -301,6 +301,10 @@ func (r *run) fullDisk(ctx context.Context) error {
 			r.fail(Disk, "a recording goes on for %v: %s", limit, p.Said())
 		case <-p.Done():
 			said := p.Said()
+			if strings.Contains(said, "unshare: ") || p.ExitCode() == 111 {
+				r.cancel(fmt.Errorf("a file system without room cannot be made: %s; try: as root, or allow user namespaces", said))
+				return
+			}
 			if ctx.Err() == nil && (p.ExitCode() != 1 || !strings.Contains(said, "no space left on device") || !strings.HasSuffix(said, "left:")) {
 				r.fail(Disk, "it ended with %d after %v: %s", p.ExitCode(), time.Since(begun).Round(time.Millisecond), said)
 			}

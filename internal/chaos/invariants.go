@@ -328,7 +328,7 @@ func (l *ageLog) quantile(q float64) time.Duration {
 	return l.ages[int(q*float64(len(l.ages)-1))]
 }
 
-// signalled is what unplugging and freezing are made of.
+// What hostcam takes these signals for.
 const (
 	unplugSignal = syscall.SIGUSR1
 	plugSignal   = syscall.SIGUSR2

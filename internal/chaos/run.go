@@ -68,7 +68,7 @@ type run struct {
 
 	watching atomic.Int64 // steady viewers that are connected
 	passers  atomic.Int64 // passing viewers that were let in
-	refusals atomic.Int64 // and that were not, for no reason
+	refusals atomic.Int64 // and that were not, while the daemon had no excuse; the kernel's queue may have been full
 	ages     ageLog
 	floods   sync.WaitGroup
 	guards   sync.WaitGroup
@@ -313,8 +313,8 @@ func (r *run) summary() {
 	for _, d := range r.devices {
 		judged += d.ledger.judged()
 	}
-	r.timeline.note("%d rounds: %d pictures judged, %d passing viewers, %d lives of the daemon, peak %.0f MB resident; slowest recovery %v; of the steady camera's pictures %d of %d unseen; ages of the steady camera's pictures p50 %v, p99 %v, max %v",
-		r.rounds, judged, r.passers.Load(), r.daemon.life, r.peakRSS/1e6, r.slowest.Round(time.Millisecond), r.unseen[0], r.unseen[1],
+	r.timeline.note("%d rounds: %d pictures judged, %d passing viewers and %d refused, %d lives of the daemon, peak %.0f MB resident; slowest recovery %v; of the steady camera's pictures %d of %d unseen; ages of the steady camera's pictures p50 %v, p99 %v, max %v",
+		r.rounds, judged, r.passers.Load(), r.refusals.Load(), r.daemon.life, r.peakRSS/1e6, r.slowest.Round(time.Millisecond), r.unseen[0], r.unseen[1],
 		r.ages.quantile(0.5).Round(time.Microsecond), r.ages.quantile(0.99).Round(time.Microsecond), r.ages.quantile(1).Round(time.Microsecond))
 	var counts []string
 	for _, f := range slices.Sorted(maps.Keys(r.counts.n)) {

@@ -3,6 +3,8 @@ package chaos
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -39,7 +41,9 @@ func (s *session) take(p shown) (age time.Duration, fresh bool) {
 	sequence, age, ours := s.device.ledger.examine(p.jpeg)
 	switch {
 	case !ours:
-		s.run.fail(WrongPicture, "%s was given %d bytes as picture %d of camera %s, which never took them", s.who, len(p.jpeg), p.sequence, s.device.id)
+		s.run.fail(WrongPicture, "%s was given %d bytes as picture %d of camera %s, which never took them: %s (file wrong.jpg)",
+			s.who, len(p.jpeg), p.sequence, s.device.id, s.device.ledger.camera.Differences(p.jpeg))
+		_ = os.WriteFile(filepath.Join(s.run.dir, "wrong.jpg"), p.jpeg, 0o644) // of use, and no more
 		return 0, false
 	case !s.begun:
 		s.begun, s.first = true, sequence
