@@ -116,15 +116,16 @@ func (d *device) start(ctx context.Context) error {
 	return nil
 }
 
-// kill ends the hostcam as a cut cable would, and takes away the link that it leaves, as udev would.
+// kill ends the hostcam as a cut cable would. The link goes first: the number of its terminal is free from then on, and
+// whoever takes it next would be found under the camera's name.
 func (d *device) kill() {
 	if d.process == nil {
 		return
 	}
+	_ = os.Remove(d.link()) // it may be unplugged
 	d.process.Signal(syscall.SIGKILL)
 	<-d.process.Done()
 	d.process = nil
-	_ = os.Remove(d.link()) // it may be unplugged
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pipe.Close()
