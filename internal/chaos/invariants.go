@@ -158,7 +158,7 @@ type holdings struct {
 const (
 	goroutineSlack  = 12
 	descriptorSlack = 12
-	heapSlack       = 20e6 // bytes
+	heapSlack       = 12e6 // bytes
 )
 
 // holding reads them off the metrics. The heap is what the last garbage collection found alive.

@@ -59,35 +59,36 @@ type card struct {
 	least, most   time.Duration // how long it lasts
 	rest          time.Duration // how long its lane is left alone after it
 	needsStepping bool
+	lethal        bool // the daemon begins anew: what it has piled up is gone
 }
 
 const ms = time.Millisecond
 
 var (
 	cameraCards = []card{
-		{Unplug, 200 * ms, 3000 * ms, 2500 * ms, false},
-		{KillCamera, 100 * ms, 2000 * ms, 2500 * ms, false},
-		{FreezeCamera, 300 * ms, 4000 * ms, 3000 * ms, false},
-		{Reboot, 0, 0, 2500 * ms, false},
-		{Cable, 50 * ms, 300 * ms, 3000 * ms, false},
+		{Unplug, 200 * ms, 3000 * ms, 2500 * ms, false, false},
+		{KillCamera, 100 * ms, 2000 * ms, 2500 * ms, false, false},
+		{FreezeCamera, 300 * ms, 4000 * ms, 3000 * ms, false, false},
+		{Reboot, 0, 0, 2500 * ms, false, false},
+		{Cable, 50 * ms, 300 * ms, 3000 * ms, false, false},
 	}
 	daemonCards = []card{
-		{FreezeDaemon, 200 * ms, 2500 * ms, 1500 * ms, false},
-		{KillDaemon, 50 * ms, 1500 * ms, 3000 * ms, false},
-		{RestartDaemon, 50 * ms, 500 * ms, 3000 * ms, false},
-		{FewFiles, 1000 * ms, 3500 * ms, 500 * ms, false},
-		{Reload, 0, 0, 500 * ms, false},
-		{Reload, 0, 0, 500 * ms, false},
-		{BadReload, 0, 0, 300 * ms, false},
-		{StepClock, 500 * ms, 3000 * ms, 300 * ms, true},
-		{StuckLog, 500 * ms, 3000 * ms, 500 * ms, false},
+		{FreezeDaemon, 200 * ms, 2500 * ms, 1500 * ms, false, false},
+		{KillDaemon, 50 * ms, 1500 * ms, 3000 * ms, false, true},
+		{RestartDaemon, 50 * ms, 500 * ms, 3000 * ms, false, true},
+		{FewFiles, 1000 * ms, 3500 * ms, 500 * ms, false, false},
+		{Reload, 0, 0, 500 * ms, false, false},
+		{Reload, 0, 0, 500 * ms, false, false},
+		{BadReload, 0, 0, 300 * ms, false, false},
+		{StepClock, 500 * ms, 3000 * ms, 300 * ms, true, false},
+		{StuckLog, 500 * ms, 3000 * ms, 500 * ms, false, false},
 	}
 	clientCards = []card{
-		{ResetStorm, 0, 0, 500 * ms, false},
-		{HalfOpen, 1000 * ms, 5000 * ms, 300 * ms, false},
-		{SlowReader, 2000 * ms, 6000 * ms, 300 * ms, false},
+		{ResetStorm, 0, 0, 500 * ms, false, false},
+		{HalfOpen, 1000 * ms, 5000 * ms, 300 * ms, false, false},
+		{SlowReader, 2000 * ms, 6000 * ms, 300 * ms, false, false},
 	}
-	diskCards = []card{{FullDisk, 0, 0, 6000 * ms, false}}
+	diskCards = []card{{FullDisk, 0, 0, 6000 * ms, false, false}}
 )
 
 // lane deals one deck to one victim, a fault after the other. Each has chance of its own, so that a card more in one deck
@@ -102,7 +103,11 @@ type lane struct {
 // Schedule deals the faults of round after round. What it deals follows from the seed and the names alone.
 type Schedule struct {
 	lanes []*lane
+	round int
 }
+
+// lethalEvery is how many rounds a life of the daemon lasts: long enough for a leak to show.
+const lethalEvery = 3
 
 // RoundFaults is how long faults begin in a round, and last at most.
 const RoundFaults = 10 * time.Second
@@ -126,30 +131,45 @@ func NewSchedule(seed uint64, cameras []string, stepping bool) *Schedule {
 // Round returns the faults of the next round, by time.
 func (s *Schedule) Round() []Event {
 	var events []Event
+	s.round++
 	for _, l := range s.lanes {
-		events = append(events, l.deal()...)
+		events = append(events, l.deal(s.round%lethalEvery == 0)...)
 	}
 	slices.SortStableFunc(events, func(a, b Event) int { return int(a.At - b.At) })
 	return events
 }
 
-func (l *lane) deal() []Event {
+// deal deals a round. Lethal cards are held back, and come first when they may.
+func (l *lane) deal(lethal bool) []Event {
 	var events []Event
 	at := between(l.chance, 100*ms, 2*time.Second)
 	for {
 		if len(l.hand) == 0 {
-			l.hand = slices.Clone(l.cards)
-			l.chance.Shuffle(len(l.hand), func(i, j int) { l.hand[i], l.hand[j] = l.hand[j], l.hand[i] })
+			l.hand = l.shuffled()
 		}
-		c := l.hand[0]
+		next := slices.IndexFunc(l.hand, func(c card) bool { return c.lethal == lethal })
+		if next < 0 && lethal {
+			next = 0
+		}
+		if next < 0 { // only lethal ones are left
+			l.hand = append(l.hand, l.shuffled()...)
+			continue
+		}
+		c := l.hand[next]
 		e := Event{At: at, For: between(l.chance, c.least, c.most), Fault: c.fault, Camera: l.camera, Draw: l.chance.Uint64()}
 		if e.At+e.For > RoundFaults {
 			return events // it is the first of the next round
 		}
-		l.hand = l.hand[1:]
+		l.hand = slices.Delete(l.hand, next, next+1)
 		events = append(events, e)
 		at = e.At + e.For + c.rest + between(l.chance, 0, 500*ms)
 	}
+}
+
+func (l *lane) shuffled() []card {
+	deck := slices.Clone(l.cards)
+	l.chance.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+	return deck
 }
 
 func between(chance *rand.Rand, least, most time.Duration) time.Duration {
