@@ -70,6 +70,7 @@ type run struct {
 	passers  atomic.Int64 // passing viewers that were let in
 	refusals atomic.Int64 // and that were not, while the daemon had no excuse; the kernel's queue may have been full
 	ages     ageLog
+	down     chan struct{} // closed when the daemon has ended by itself
 	floods   sync.WaitGroup
 	guards   sync.WaitGroup
 	counts   faultCount
@@ -90,7 +91,7 @@ type run struct {
 // Run runs rounds until the time is over. Its error is a *[Violation] if a promise was not kept; all else that it may return
 // says that the run came to nothing. The calling goroutine must be locked to a thread that outlives it: see [bench.Start].
 func Run(ctx context.Context, o Options) error {
-	r := &run{Options: o, dir: o.Dir, gate: newGate(), guestServed: true, timeline: &timeline{begun: time.Now(), out: o.Out}}
+	r := &run{Options: o, dir: o.Dir, gate: newGate(), down: make(chan struct{}), guestServed: true, timeline: &timeline{begun: time.Now(), out: o.Out}}
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
 	if err := r.build(append(slices.Clone(models), tapeModel)); err != nil {

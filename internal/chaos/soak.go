@@ -62,7 +62,7 @@ type SoakReport struct {
 
 // Soak runs until every camera has published its pictures. See [Run] for the rest.
 func Soak(ctx context.Context, o SoakOptions) (SoakReport, error) {
-	r := &run{Options: o.Options, dir: o.Dir, gate: newGate(), brisk: true, timeline: &timeline{begun: time.Now(), out: o.Out}}
+	r := &run{Options: o.Options, dir: o.Dir, gate: newGate(), down: make(chan struct{}), brisk: true, timeline: &timeline{begun: time.Now(), out: o.Out}}
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
 	if err := r.build(soakModels); err != nil {

@@ -52,10 +52,10 @@ func (v *steady) watch(ctx context.Context) {
 		switch {
 		case v.run.excused(v.device, begun):
 		case v.device.steady:
-			v.run.fail(Untouched, "%s was cut off: %v", v.who, err)
+			v.run.cutOff(Untouched, "%s was cut off: %v", v.who, err)
 		case v.run.narrow.covers(begun, time.Now()):
 		default:
-			v.run.fail(Dropped, "%s was cut off: %v", v.who, err)
+			v.run.cutOff(Dropped, "%s was cut off: %v", v.who, err)
 		}
 		pause(ctx, 50*time.Millisecond)
 	}
@@ -114,6 +114,17 @@ func (r *run) judgeSteady(who string, before time.Time, age time.Duration) {
 func (r *run) excused(d *device, since time.Time) bool {
 	now := time.Now()
 	return r.hampered.covers(since, now) || d == r.guest && r.guestAway.covers(since, now)
+}
+
+// cutOff fails for a viewer that was cut off, unless the daemon has ended: that is another matter, and told by [run.guard].
+func (r *run) cutOff(p Promise, format string, args ...any) {
+	told := time.NewTimer(time.Second)
+	defer told.Stop()
+	select {
+	case <-r.down:
+	case <-told.C:
+		r.fail(p, format, args...)
+	}
 }
 
 // open opens a viewer's connection, and tells which life of the daemon it is to.
@@ -196,7 +207,7 @@ func (r *run) pass(ctx context.Context, c *rand.Rand, n int, client *http.Client
 			}
 			// Others may be too slow for what they asked, if this machine is.
 			if m.mode == "latest" && !slow && !r.excused(d, begun) {
-				r.fail(Dropped, "%s of camera %s was cut off: %v", s.who, d.id, err)
+				r.cutOff(Dropped, "%s of camera %s was cut off: %v", s.who, d.id, err)
 			}
 			return
 		}
