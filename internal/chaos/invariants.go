@@ -299,7 +299,7 @@ func (r *run) guard(ctx context.Context) {
 		case <-ctx.Done():
 		case <-p.Done():
 			if !asked.Load() {
-				close(r.down) // once: nobody begins another life
+				r.fell.Do(func() { close(r.down) })
 				r.fail(Alive, "it ended with %d: %s", p.ExitCode(), p.Said())
 			}
 		}

@@ -71,6 +71,7 @@ type run struct {
 	refusals atomic.Int64 // and that were not, while the daemon had no excuse; the kernel's queue may have been full
 	ages     ageLog
 	down     chan struct{} // closed when the daemon has ended by itself
+	fell     sync.Once
 	floods   sync.WaitGroup
 	guards   sync.WaitGroup
 	counts   faultCount
