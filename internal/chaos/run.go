@@ -158,11 +158,11 @@ func (r *run) within(ctx context.Context, do func(ctx context.Context, stop cont
 	var around sync.WaitGroup // what lasts as long as the run
 	defer func() {
 		stop()
+		for _, d := range r.players {
+			d.kill() // before its pictures are waited for: a frozen one takes none
+		}
 		around.Wait()
 		r.floods.Wait()
-		for _, d := range r.players {
-			d.kill()
-		}
 		if r.daemon.process != nil {
 			r.daemon.kill()
 		}
