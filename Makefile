@@ -56,6 +56,7 @@ test: need-test check hostcam ## pass every test: Go, C, and the real programs t
 	$(MAKE) -s test-32
 	-$(MAKE) -s bin/tools/go2rtc
 	$(GO) test -race -shuffle=on -parallel 4 -timeout 15m ./...
+	$(MAKE) chaos
 
 # Side by side: the one computes, the other waits for an emulated wire.
 .PHONY: test-firmware test-hostcam test-link
@@ -167,6 +168,29 @@ bench-fanout: bench-programs ## cost per viewer against one write(2), into docs/
 .PHONY: bench-ingest
 bench-ingest: bench-programs ## cost of taking pictures in against cat, into docs/benchmarks.md
 	bin/bench/ingest -page docs/benchmarks.md $(BENCH_FLAGS)
+
+CHAOS_TIME ?= 60s
+CHAOS_SEED ?= 0
+CHAOS_RACE ?=
+
+.PHONY: chaos-programs
+chaos-programs: hostcam
+	@.ci/need util-linux patch
+	@mkdir -p bin/chaos
+	$(GO) build -o bin/chaos ./internal/chaos/run ./internal/chaos/soak ./internal/chaos/proof
+
+.PHONY: chaos
+chaos: chaos-programs ## break everything around the real programs for CHAOS_TIME, by CHAOS_SEED (0: by chance); CHAOS_RACE=1: with the race detector
+	bin/chaos/run -build . $(if $(CHAOS_RACE),-race)
+	bin/chaos/run -time $(CHAOS_TIME) -seed $(CHAOS_SEED) $(if $(CHAOS_RACE),-race)
+
+.PHONY: chaos-proof
+chaos-proof: chaos-programs ## plant a bug of each class, and see each caught; about 10 minutes; into docs/chaos.md
+	bin/chaos/proof -page docs/chaos.md internal/chaos/testdata/*.patch
+
+.PHONY: soak
+soak: build chaos-programs ## 8 hours' pictures and replugs as fast as the wire carries them, into docs/chaos.md and docs/images
+	nice -n 19 bin/chaos/soak -images docs/images -page docs/chaos.md
 
 .PHONY: fmt
 fmt: need-test ## format Go and C

@@ -51,6 +51,10 @@ var rules = map[string]struct {
 	"internal/bench/fanout":       {ours: []string{"internal/bench"}, std: true},
 	"internal/bench/ingest":       {ours: []string{"internal/bench"}, std: true},
 	"deploy/package/sbom":         {std: true},
+	"internal/chaos":              {ours: []string{"internal/bench"}, never: []string{"github.com/prometheus/", "go.bug.st/", "github.com/spf13/"}},
+	"internal/chaos/run":          {ours: []string{"internal/chaos"}, std: true},
+	"internal/chaos/soak":         {ours: []string{"internal/bench", "internal/chaos"}, std: true},
+	"internal/chaos/proof":        {ours: []string{"internal/bench", "internal/chaos"}, std: true},
 }
 
 // only says who alone may import a module.

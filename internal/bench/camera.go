@@ -129,6 +129,49 @@ func setStamp(picture []byte, sequence, takenNS uint64) {
 	binary.LittleEndian.PutUint64(picture[at+8:], takenNS)
 }
 
+// Stamp tells one picture from all others of its camera.
+type Stamp struct {
+	Sequence uint64
+	TakenNS  uint64 // CLOCK_MONOTONIC, see [Monotonic]
+}
+
+// Examine reads the stamp of a picture. It is false unless every other byte is that of c's picture of this number.
+func (c *Camera) Examine(picture []byte) (Stamp, bool) {
+	at := len(picture) - stampTail
+	if at < 0 || string(picture[at:at+len(stampMagic)]) != stampMagic || string(picture[len(picture)-2:]) != "\xFF\xD9" {
+		return Stamp{}, false
+	}
+	tail := picture[at+len(stampMagic):]
+	s := Stamp{binary.LittleEndian.Uint64(tail), binary.LittleEndian.Uint64(tail[8:])}
+	p := c.pictures[s.Sequence%pictures]
+	return s, len(p) == len(picture) && bytes.Equal(p[:at], picture[:at])
+}
+
+// Differences tells in words how a picture that [Camera.Examine] refuses differs from the one it may have been.
+func (c *Camera) Differences(picture []byte) string {
+	at := len(picture) - stampTail
+	if at < 0 || string(picture[at:at+len(stampMagic)]) != stampMagic {
+		return fmt.Sprintf("its last bytes are no stamp: % x", picture[max(at, 0):])
+	}
+	tail := picture[at+len(stampMagic):]
+	sequence := binary.LittleEndian.Uint64(tail)
+	p := c.pictures[sequence%pictures]
+	said := fmt.Sprintf("by its stamp it is %d, of %d ns and %d bytes", sequence, binary.LittleEndian.Uint64(tail[8:]), len(p))
+	first, last, n := -1, 0, 0
+	for i := range min(at, len(p)-stampTail) {
+		if picture[i] != p[i] {
+			if n++; first < 0 {
+				first = i
+			}
+			last = i
+		}
+	}
+	if n > 0 {
+		said += fmt.Sprintf("; %d bytes from %d to %d are others", n, first, last)
+	}
+	return said
+}
+
 // Play writes picture after picture to w, fps a second, each stamped the moment before, until ctx ends or whoever reads w
 // has gone. It owns c meanwhile.
 func (c *Camera) Play(ctx context.Context, w io.Writer, fps float64) error {
@@ -142,7 +185,7 @@ func (c *Camera) Play(ctx context.Context, w io.Writer, fps float64) error {
 		case <-timer.C:
 		}
 		p := c.pictures[n%pictures]
-		now, err := monotonic()
+		now, err := Monotonic()
 		if err != nil {
 			return err
 		}
@@ -157,8 +200,8 @@ func (c *Camera) Play(ctx context.Context, w io.Writer, fps float64) error {
 	}
 }
 
-// monotonic reads the clock that all processes of this machine share.
-func monotonic() (uint64, error) {
+// Monotonic reads the clock that all processes of this machine share, in nanoseconds.
+func Monotonic() (uint64, error) {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
 		return 0, fmt.Errorf("monotonic clock: %w", err)

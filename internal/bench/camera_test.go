@@ -84,3 +84,35 @@ func TestCameraPace(t *testing.T) {
 		}
 	})
 }
+
+// A picture passes for the camera's only if all of it is: none but the stamp may differ from picture to picture.
+func TestExamine(t *testing.T) {
+	ours, err := NewCamera(6_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := NewCamera(7_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := bytes.Clone(ours.pictures[2])
+	setStamp(p, 4*1000+2, 77)
+	if s, ok := ours.Examine(p); !ok || s != (Stamp{4002, 77}) {
+		t.Errorf("a picture of its own is read as %v, %v", s, ok)
+	}
+	if _, ok := other.Examine(p); ok {
+		t.Error("a picture of another camera passes")
+	}
+	for i := range len(p) {
+		p[i] ^= 0x10
+		if s, ok := ours.Examine(p); ok && s == (Stamp{4002, 77}) {
+			t.Fatalf("damage at byte %d passes", i)
+		}
+		p[i] ^= 0x10
+	}
+	for _, n := range []int{0, 10, stampTail, len(p) - 1} {
+		if _, ok := ours.Examine(p[:n]); ok {
+			t.Errorf("the first %d bytes pass", n)
+		}
+	}
+}

@@ -33,6 +33,8 @@ type Command struct {
 	Args   []string
 	Stdin  *os.File  // nil: nothing
 	Stdout io.Writer // nil: kept with what it says on standard error
+	Stderr *os.File  // nil: its end is kept for Said
+	Env    []string  // NAME=VALUE, beside this process's own
 }
 
 // stopGrace is how long a program may take to end when asked.
@@ -53,6 +55,12 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	if c.Stdin != nil {
 		p.cmd.Stdin = c.Stdin
+	}
+	if c.Stderr != nil {
+		p.cmd.Stderr = c.Stderr
+	}
+	if c.Env != nil {
+		p.cmd.Env = append(os.Environ(), c.Env...)
 	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -75,6 +83,15 @@ func (p *Process) Stop() {
 		<-p.done
 	}
 }
+
+// Signal sends the program a signal; one that has ended does not get it.
+func (p *Process) Signal(sig os.Signal) { _ = p.cmd.Process.Signal(sig) }
+
+// PID is the number of the program's process, also of one that has ended.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// ExitCode is what the program ended with once it is Done; -1 for one that a signal ended.
+func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
 
 // Done is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }

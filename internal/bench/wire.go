@@ -69,7 +69,7 @@ func (w *Wire) Send(ctx context.Context, c *Camera, baud, rate int, tick time.Du
 		return fmt.Errorf("terminal: %w", err)
 	}
 	s := oneWay{camera: c, baud: baud}
-	due, err := monotonic()
+	due, err := Monotonic()
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type pump struct {
 	members []*Viewer // of the lockstep group
 	stalled int       // members that are busy
 	group   *Frame    // what the group was given last
+	ruled   uint64    // the newest frame that it was given or denied
 	paced   time.Time // when the group may have its next frame, if it is capped
 	newest  *Frame
 	ring    ring // frames that All viewers have not had

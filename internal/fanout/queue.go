@@ -106,9 +106,12 @@ func (p *pump) allowance() int {
 // step gives the lockstep group its next frame, when all members have had the one before.
 func (p *pump) step() {
 	f := p.newest
-	if len(p.members) == 0 || p.stalled > 0 || f == nil || p.group != nil && f.Seq <= p.group.Seq {
+	if len(p.members) == 0 || p.stalled > 0 || f == nil || f.Seq <= p.ruled {
 		return
 	}
+	// Once for each frame: asked again when somebody with another cap has come or gone, the answer could be another, and he alone
+	// would see what the others were denied.
+	p.ruled = f.Seq
 	var every time.Duration
 	for _, v := range p.members {
 		every = max(every, v.terms.Interval)
