@@ -175,12 +175,12 @@ func TestAbuse(t *testing.T) {
 	quiet, quietRoutines, quietPeak := d.usage(t), d.metric(t, "go_goroutines"), d.peak(t)
 
 	type result struct {
-		name             string
-		before           []time.Duration
-		during           []time.Duration
-		newcomer         time.Duration
-		report           attackReport
-		counted, further map[string]float64
+		name     string
+		before   []time.Duration
+		during   []time.Duration
+		newcomer time.Duration
+		report   attackReport
+		counted  map[string]float64
 	}
 	var results []*result
 	for _, attack := range []struct {

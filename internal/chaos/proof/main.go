@@ -144,7 +144,7 @@ func head(patch string) (c caught, err error) {
 		}
 	}
 	if c.promise == "" || c.bug == "" {
-		return c, errors.Join(fmt.Errorf("%s does not begin with Promise: and Bug:", patch), lines.Err())
+		return c, errors.Join(fmt.Errorf("%s: no lines Promise: and Bug: at the beginning", patch), lines.Err())
 	}
 	return c, nil
 }
