@@ -164,23 +164,6 @@ func descriptors(pid int) (int, error) {
 	return len(entries), nil
 }
 
-// residentBytes is the memory of a process that is in use.
-func residentBytes(pid int) (int64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	if err != nil {
-		return 0, fmt.Errorf("memory of the daemon: %w", err)
-	}
-	fields := strings.Fields(string(b))
-	if len(fields) < 2 {
-		return 0, fmt.Errorf("memory of the daemon: %q", b)
-	}
-	pages, err := strconv.ParseInt(fields[1], 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("memory of the daemon: %w", err)
-	}
-	return pages * int64(os.Getpagesize()), nil
-}
-
 func (d *daemon) get(path string) (io.ReadCloser, error) {
 	answer, err := d.client.Get("http://" + d.address + path)
 	if err != nil {
