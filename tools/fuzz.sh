@@ -69,7 +69,7 @@ for target in "${all[@]}"; do
 		fi
 		# On a busy machine it got less than the clock says: the rest is for another round.
 		seconds=$(awk "BEGIN { rest = $wanted - $cpu; share = $used / $seconds; if (share < 0.1) share = 0.1; s = int(rest / share + 0.5); if (s > 600) s = 600; print s }")
-		awk "BEGIN { exit !($cpu < 0.95 * $wanted) }" && [ "$seconds" -ge 1 ] || break
+		if [ "$seconds" -lt 1 ] || ! awk "BEGIN { exit !($cpu < 0.95 * $wanted) }"; then break; fi
 	done
 	printf '%-44s %14d %9.0f  %s\n' "$target" "$execs" "$cpu" "$found"
 	sum_execs=$((sum_execs + execs))

@@ -67,7 +67,11 @@ another password or role.`,
 				return fmt.Errorf("a link in the name of %s: %w", name, err)
 			}
 			if base == "" {
-				base = baseURLs(loaded.Listen)[0]
+				all := baseURLs(loaded.Config)
+				if len(all) == 0 {
+					return errors.New("the gateway listens at Unix sockets alone, and how it is reached is not known here; try: --base https://cameras.example")
+				}
+				base = all[0]
 			}
 			what := "stream.mjpg"
 			if snapshot {
@@ -107,18 +111,32 @@ func maker(b access.Book, as, camera string) (access.Kind, string, error) {
 	return 0, "", errors.New("there is no admin; try: --as NAME, of an operator")
 }
 
-// baseURLs are how a gateway that listens on an address is reached, the best first.
-func baseURLs(listen string) (all []string) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return []string{"http://" + listen}
+// baseURLs are how a gateway is reached over its TCP addresses, the best first.
+func baseURLs(c config.Config) (all []string) {
+	scheme := "http"
+	if c.TLS.Enabled() {
+		scheme = "https"
 	}
-	add := func(host string) {
-		all = append(all, strings.TrimSuffix("http://"+net.JoinHostPort(host, port), ":80"))
+	for _, listen := range append([]string{c.Listen}, c.AlsoListen...) {
+		host, port, err := net.SplitHostPort(listen)
+		if _, socket := config.SocketPath(listen); socket || err != nil {
+			continue
+		}
+		for _, host := range reachedAs(host) {
+			u := url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}
+			if scheme == "http" && port == "80" || scheme == "https" && port == "443" {
+				u.Host = strings.TrimSuffix(u.Host, ":"+port)
+			}
+			all = append(all, u.String())
+		}
 	}
+	return all
+}
+
+// reachedAs are the names under which others reach a listener at host: this machine's addresses, if it listens at all of them.
+func reachedAs(host string) (all []string) {
 	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
-		add(host)
-		return all
+		return []string{host}
 	}
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
@@ -127,16 +145,16 @@ func baseURLs(listen string) (all []string) {
 	for _, v4 := range []bool{true, false} {
 		for _, a := range addrs {
 			if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && (n.IP.To4() != nil) == v4 {
-				add(n.IP.String())
+				all = append(all, n.IP.String())
 			}
 		}
 	}
-	if len(all) == 0 {
-		name, err := os.Hostname()
-		if err != nil {
-			name = "localhost"
-		}
-		add(name)
+	if len(all) > 0 {
+		return all
 	}
-	return all
+	name, err := os.Hostname()
+	if err != nil {
+		name = "localhost"
+	}
+	return []string{name}
 }

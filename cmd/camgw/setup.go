@@ -333,7 +333,7 @@ func (s *setup) farewell(listen string) error {
 		next = "sudo systemctl enable --now camgw (or restart, if it runs), or camgw serve"
 	}
 	s.tell("Start it: %s\nThen open:", next)
-	for _, u := range baseURLs(listen) {
+	for _, u := range baseURLs(config.Config{Listen: listen}) {
 		s.tell("  %s", u)
 	}
 	return nil

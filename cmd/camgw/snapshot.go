@@ -115,11 +115,11 @@ func fetchPicture(ctx context.Context, address string, timeout time.Duration) ([
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPicture))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", u, err)
+		return nil, fmt.Errorf("%s: %w", u.Redacted(), err)
 	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("%s: %s", u, problemText(resp.Status, body))
+		return nil, fmt.Errorf("%s: %s", u.Redacted(), problemText(resp.Status, body))
 	case !bytes.HasPrefix(body, []byte{0xFF, 0xD8}):
-		return nil, fmt.Errorf("%s: the answer is no JPEG; try: the address of a snapshot, such as http://%s/snapshot.jpg", u, u.Host)
+		return nil, fmt.Errorf("%s: the answer is no JPEG; try: the address of a snapshot, such as http://%s/snapshot.jpg", u.Redacted(), u.Host)
 	}
 	return body, nil
 }
