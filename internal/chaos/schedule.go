@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -135,7 +136,7 @@ func (s *Schedule) Round() []Event {
 	for _, l := range s.lanes {
 		events = append(events, l.deal(s.round%lethalEvery == 0)...)
 	}
-	slices.SortStableFunc(events, func(a, b Event) int { return int(a.At - b.At) })
+	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	return events
 }
 

@@ -15,12 +15,12 @@ func TestConnectionsFollowFromDescriptors(t *testing.T) {
 		want                           int
 	}{
 		{0, 512, 1, 65536, 1280},
-		{0, 512, 1, 1024, 1024 - 64 - (4 + 16) - 4},
-		{0, 512, 16, 1024, 1024 - 64 - (16*4 + 16) - 16*4},
+		{0, 512, 1, 1024, 1024 - 64 - (5 + 16) - 4},
+		{0, 512, 16, 1024, 1024 - 64 - (16*5 + 16) - 16*4},
 		{0, 10, 1, 1024, 276},
 		{300, 512, 1, 1024, 300},
 		{50000, 512, 1, 65536, 50000},
-		{50000, 512, 1, 20000, 20000 - 64 - 20 - 4},
+		{50000, 512, 1, 20000, 20000 - 64 - 21 - 4},
 		{0, 512, 1, 64, leastConnections},
 	} {
 		got := withinDescriptors(web.Limits{MaxViewers: tt.viewers, MaxConnections: tt.asked}, serial(tt.cameras), tt.files)
