@@ -190,7 +190,7 @@ func TestReconnectingBuysNothing(t *testing.T) {
 		ask := func(from string) bool {
 			conn := remoteConn{addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))}
 			all.enter(conn, address(conn), o.MaxConnections, o.MaxConnectionsPerAddress)
-			good := all.serves(all.find(conn))
+			good, _ := all.serves(all.find(conn))
 			all.leave(conn)
 			return good
 		}

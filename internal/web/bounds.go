@@ -23,10 +23,15 @@ const (
 func (s *Server) excessive(w http.ResponseWriter, r *http.Request) bool {
 	p := problem{}
 	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-		if !s.connections.serves(c) {
+		switch afforded, late := s.connections.serves(c); {
+		case late:
+			p = problem{Status: http.StatusServiceUnavailable, Detail: "all places for connections are taken"}
+		case !afforded:
+			p = problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf("more than %d requests per second", requestRate)}
+		}
+		if p.Status != 0 {
 			w.Header().Set("Connection", "close")
 			w.Header().Set("Retry-After", "1")
-			p = problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf("more than %d requests per second", requestRate)}
 		}
 	}
 	switch {

@@ -147,12 +147,13 @@ func (all *connections) asks(conn net.Conn) {
 	c.served = false
 }
 
-// serves is for a connection whose request has reached a handler. It reports whether there is a budget for it.
-func (all *connections) serves(c *connection) bool {
+// serves is for a connection whose request has reached a handler. It reports whether there is a budget for it, and whether it was too
+// late: the connection has been told to go, and whatever began now would be cut off.
+func (all *connections) serves(c *connection) (afforded, late bool) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	c.served = true
-	return c.budget.take(time.Now())
+	return c.budget.take(time.Now()), c.displaced
 }
 
 // charge takes n requests from the budget of a connection's address, if that has one that outlives the connection.

@@ -66,6 +66,25 @@ func TestWhoWaitsMakesWay(t *testing.T) {
 	})
 }
 
+// TestAskedTooLate: who was told to go, and had asked already, is refused in words, rather than given a stream that is cut off at once.
+func TestAskedTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{}, "a")
+		late := r.ask("")
+		synctest.Wait()
+		all := &r.server.connections
+		all.mu.Lock()
+		all.waiting.Front().Value.(*connection).displaced = true
+		all.mu.Unlock()
+		if _, err := io.WriteString(late.conn, get("/stream")); err != nil {
+			t.Fatal(err)
+		}
+		if res, body := late.answer("GET"); res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !res.Close {
+			t.Errorf("%s, closed: %v, %q", res.Status, res.Close, body)
+		}
+	})
+}
+
 // TestFullOfStreams: when nobody waits, the newcomer is closed.
 func TestFullOfStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -239,6 +258,7 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 	})
 }
 
+// TestAcceptWithoutDescriptorsClosesWhoWaits: who has waited for a while makes way, and nobody whose first request may be on its way.
 func TestAcceptWithoutDescriptorsClosesWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &faultyListener{pipeListener: newPipeListener()}
@@ -246,16 +266,30 @@ func TestAcceptWithoutDescriptorsClosesWhoWaits(t *testing.T) {
 		serve(t, s, l)
 		silent := newClient(t, l.dial(), "")
 		synctest.Wait()
-		l.mu.Lock()
-		l.faults = []error{syscall.EMFILE}
-		l.mu.Unlock()
+		fault := func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.faults = []error{syscall.EMFILE}
+		}
+		fault()
+		early := newClient(t, l.dial(), get("/healthz")) // the accept under way is for this one
+		if res, _ := early.answer("GET"); res.StatusCode != 200 {
+			t.Fatal(res.Status)
+		}
+		synctest.Wait()
+		if n := s.Stats().Connections.Dropped[DropDisplaced]; n != 0 {
+			t.Errorf("%d displaced that had only just come", n)
+		}
+		early.conn.Close()
+		time.Sleep(askingTime)
+		fault()
 		second := newClient(t, l.dial(), "")
 		third := newClient(t, l.dial(), get("/healthz"))
 		silent.ended(time.Second)
 		if res, _ := third.answer("GET"); res.StatusCode != 200 {
 			t.Fatal(res.Status)
 		}
-		if got := s.Stats().Connections; got.Dropped[DropDisplaced] != 1 || got.Failures != 1 || got.Open != 2 {
+		if got := s.Stats().Connections; got.Dropped[DropDisplaced] != 1 || got.Failures != 2 || got.Open != 2 {
 			t.Errorf("%+v", got)
 		}
 		second.ended(readHeaderTimeout + time.Second)

@@ -17,6 +17,10 @@ const (
 	acceptPauseMost  = time.Second
 
 	complainEvery = time.Minute
+
+	// askingTime is how long a connection may wait without asking before it is closed for want of descriptors. Its first request is on
+	// the way when it is accepted, and a shortage may well be over before others come.
+	askingTime = 250 * time.Millisecond
 )
 
 // gate is a listener that lets in whom there is a place for. What it hands out is what the listener below does.
@@ -91,7 +95,7 @@ func (g *gate) fail(err error) {
 		all.complained = time.Now()
 	}
 	var oldest net.Conn
-	if first := all.waiting.Front(); first != nil {
+	if first := all.waiting.Front(); first != nil && time.Since(first.Value.(*connection).since) >= askingTime {
 		// A descriptor that nobody uses serves a viewer better.
 		c := first.Value.(*connection)
 		c.displaced = true
