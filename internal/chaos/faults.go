@@ -162,7 +162,12 @@ func (r *run) badReload(ctx context.Context, draw uint64) error {
 // reloaded asks for a reload and waits until the daemon has done it, or refused.
 func (r *run) reloaded(ctx context.Context, good bool) error {
 	want := map[bool]float64{true: 1}[good]
-	before, err := r.daemon.metrics()
+	var before account
+	err := bench.Until(ctx, func() (up bool) {
+		now, err := r.daemon.metrics()
+		before = now
+		return err == nil
+	})
 	if err != nil {
 		// It is not up yet: it reads the file as it begins, or has.
 		r.timeline.note("no reload: %v", err)

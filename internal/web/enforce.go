@@ -195,9 +195,9 @@ func (s *Server) unknown(rt *route, w http.ResponseWriter, r *http.Request, v *v
 		s.log.Debug("credentials refused", "client", v.client, "route", rt.pattern, "why", why)
 	}
 	w.Header().Set("WWW-Authenticate", challenge(r))
-	detail := "this needs a user and password, a token"
+	detail := "this needs a user and password, or a token"
 	if rt.link {
-		detail += ", or a signed link"
+		detail = "this needs a user and password, a token, or a signed link"
 	}
 	s.fail(w, problem{Status: http.StatusUnauthorized, Detail: detail + "; what was sent, if anything, is not or no longer valid"})
 }
