@@ -277,7 +277,7 @@ func TestFloodWithFewDescriptors(t *testing.T) {
 	d.awaitAddress(t)
 	d.awaitState(t, 10*time.Second, "idle")
 	before := d.usage(t)
-	if n := d.metric(t, "camgw_http_connections_limit"); n != 1024-64-20-4 {
+	if n := d.metric(t, "camgw_http_connections_limit"); n != 1024-64-21-4 {
 		t.Errorf("%v connections allowed", n)
 	}
 	for _, attack := range []struct{ name, reason string }{{"silent", "displaced"}, {"one host", "address"}} {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"regexp"
+	"strings"
 	"time"
 
 	"github.com/camgw/camgw/internal/camlink"
@@ -290,7 +290,7 @@ func (s *session) countLineErrors(now time.Time) {
 }
 
 func (s *session) text(now time.Time, line string) {
-	if bootLine.MatchString(line) {
+	if isBootLine(line) {
 		s.bootText = now
 		if !s.linked && s.state.State == Connecting {
 			s.setState(Connecting, CauseRebooting, rebootingNow)
@@ -299,8 +299,20 @@ func (s *session) text(now time.Time, line string) {
 	s.console.text(now, line)
 }
 
-// bootLine is what every Espressif boot ROM, its loader and, in its first second, ESP-IDF print.
-var bootLine = regexp.MustCompile(`rst:0x|^ets |^ESP-ROM:|^load:0x|^entry 0x|^[EWIDV] \(\d{1,3}\) `)
+// isBootLine recognises what every Espressif boot ROM, its loader and, in its first second, ESP-IDF print. It is asked of every line, and a
+// flood is made of lines: hence no regular expression.
+func isBootLine(line string) bool {
+	for _, begins := range []string{"ets ", "ESP-ROM:", "load:0x", "entry 0x"} {
+		if strings.HasPrefix(line, begins) {
+			return true
+		}
+	}
+	if len(line) > 3 && strings.IndexByte("EWIDV", line[0]) >= 0 && line[1:3] == " (" { // then milliseconds, and ") "
+		digits := len(line[3:]) - len(strings.TrimLeft(line[3:], "0123456789"))
+		return digits >= 1 && digits <= 3 && strings.HasPrefix(line[3+digits:], ") ")
+	}
+	return strings.Contains(line, "rst:0x")
+}
 
 // packet acts upon one packet from the device. A malformed payload is the
 // device's mistake and never ends a session.

@@ -30,6 +30,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no") // nginx would collect the events
+	header.Set("Connection", "close")     // no more requests of somebody whose access has ended
 	if r.Method == http.MethodHead {
 		return
 	}
