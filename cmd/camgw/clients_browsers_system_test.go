@@ -39,8 +39,8 @@ var stampSampler = fmt.Sprintf(`(() => {
 	const copy = document.createElement("canvas");
 	const context = copy.getContext("2d", {willReadFrequently: true});
 	const read = (source) => {
-		copy.width = source.naturalWidth || source.width;
-		copy.height = source.naturalHeight || source.height;
+		copy.width = source.naturalWidth ?? source.width;
+		copy.height = source.naturalHeight ?? source.height;
 		if (!copy.width) return -1;
 		context.drawImage(source, 0, 0);
 		const data = context.getImageData(0, 0, copy.width, copy.height).data;
@@ -108,7 +108,7 @@ func imagesShow(b *bench, what block) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			s.value(fmt.Sprintf(`document.body.innerHTML = %s`, html))
+			s.value(fmt.Sprintf(`document.querySelectorAll("link").forEach((style) => style.remove()), document.body.innerHTML = %s`, html))
 			if f, ok := s.(*firefox); ok {
 				f.watchScreen() // it lets no script read the pixels of a stream
 			} else {

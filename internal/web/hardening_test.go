@@ -338,6 +338,18 @@ func TestAnswersSayWhatBrowsersMay(t *testing.T) {
 			}
 		}
 	}
+	for header, want := range map[string]string{
+		"Sec-Fetch-Site: same-site":             "cross-origin",
+		"Referer: http://example.com:5000/page": "cross-origin", // over plain HTTP a browser says no more
+		"Referer: http://evil.example/":         "same-site",
+		"Referer: http://example.com.evil/":     "same-site",
+		"Referer: http://evil/example.com":      "same-site",
+		"Referer: ":                             "same-site",
+	} {
+		if got := w.ask("GET", "/cam/a/snapshot.jpg", as, header).Header().Get("Cross-Origin-Resource-Policy"); got != want {
+			t.Errorf("%s: pictures may be shown %s, want %s", header, got, want)
+		}
+	}
 	preflight := func(origin, method string) *httptest.ResponseRecorder {
 		return w.ask("OPTIONS", "/api/v1/cameras/a/config", "Origin: "+origin, "Access-Control-Request-Method: "+method, "Access-Control-Request-Headers: authorization", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors")
 	}

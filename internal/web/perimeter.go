@@ -73,6 +73,8 @@ func (s *Server) near(next http.Handler) http.Handler {
 			header.Set("Access-Control-Allow-Origin", origin)
 			header.Set("Access-Control-Expose-Headers", "X-Timestamp, X-Frame-Sequence, X-Frame-Age, Retry-After")
 			header.Set("Cross-Origin-Resource-Policy", "cross-origin")
+		} else if nextDoor(r) {
+			header.Set("Cross-Origin-Resource-Policy", "cross-origin")
 		}
 		if err := p.protection.Check(r); err != nil {
 			s.rejections[RejectOrigin].Add(1)
@@ -133,6 +135,16 @@ func (p *perimeter) listed(r *http.Request) string {
 		return origin
 	}
 	return ""
+}
+
+// nextDoor tells whether the page that asks is at another port of the same host, as a printer's is. For Chromium two ports of one IP address are
+// not the same site where an answer's policy is concerned, although it says "same-site" in its request.
+func nextDoor(r *http.Request) bool {
+	if r.Header.Get("Sec-Fetch-Site") == "same-site" {
+		return true
+	}
+	u, err := url.Parse(r.Header.Get("Referer"))
+	return err == nil && u.Host != "" && hostname(u.Host) == hostname(r.Host)
 }
 
 // relation is where a request was sent from.
