@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("ingest", flag.ContinueOnError)
 	f.StringVar(&l.camgw, "camgw", filepath.Join("bin", "camgw"), "`program` to measure")
 	f.IntVar(&l.pairs, "pairs", 3, "runs of cat and camgw per row")
-	f.DurationVar(&l.warmUp, "warm-up", time.Second, "time before a window")
+	f.DurationVar(&l.warmUp, "warm-up", 6*time.Second, "time before a window, in which the heap grows to its size, once and for all")
 	f.DurationVar(&l.window, "window", 5*time.Second, "time that is measured")
 	f.StringVar(&l.row, "row", "", "measure only the rows with this `text` in their first column")
 	f.StringVar(&l.page, "page", "", "`file` whose section <!-- ingest --> becomes the table")
