@@ -55,8 +55,8 @@ test: need-test check hostcam ## pass every test: Go, C, and the real programs t
 	$(MAKE) -j2 --output-sync=recurse test-firmware test-hostcam test-link
 	$(MAKE) -s test-32
 	-$(MAKE) -s bin/tools/go2rtc
-	$(GO) test -race -shuffle=on -parallel 4 -timeout 15m ./...
-	$(MAKE) chaos
+	$(GO) test -race -shuffle=on -parallel 4 -timeout 20m ./...
+	$(MAKE) chaos CHAOS_SEED=1
 
 # Side by side: the one computes, the other waits for an emulated wire.
 .PHONY: test-firmware test-hostcam test-link
