@@ -234,6 +234,28 @@ static void fall_back_is_to_the_committed_rate_not_the_base(void)
     fake_free(f);
 }
 
+static void hello_ends_the_trial_of_a_proven_rate(void)
+{
+    struct fake *f = linked();
+    fake_baud_set(f, 2, 115200, TOKEN, 65535);
+    fake_run(f, 10);
+    expect_result(f, CAMLINK_BAUD_SET, 2, CAMLINK_STATUS_OK);
+    fake_picture(f, 1000);
+    fake_credit(f, 10, 0, 3000);
+    fake_run(f, 100);
+    CHECK_EQ(fake_count(f, CAMLINK_FRAME_BEGIN), 0);
+    fake_hello_req(f, 3);
+    fake_credit(f, 10, 0, 3000);
+    fake_picture(f, 1000);
+    fake_run(f, 100);
+    CHECK_EQ(fake_count(f, CAMLINK_FRAME_BEGIN), 1);
+    fake_forget(f);
+    fake_baud_commit(f, 4, TOKEN);
+    fake_run(f, 10);
+    expect_result(f, CAMLINK_BAUD_COMMIT, 4, CAMLINK_STATUS_INVALID);
+    fake_free(f);
+}
+
 static void fall_back_drops_the_patterns_and_requests_of_the_trial(void)
 {
     struct fake *f = proving(2000000);
@@ -504,6 +526,7 @@ void rate_suite(void)
     RUN(commit_drops_the_patterns_still_to_come);
     RUN(no_commit_in_time_returns_to_the_rate_before);
     RUN(fall_back_is_to_the_committed_rate_not_the_base);
+    RUN(hello_ends_the_trial_of_a_proven_rate);
     RUN(fall_back_drops_the_patterns_and_requests_of_the_trial);
     RUN(trial_time_counts_from_the_switch);
     RUN(repeated_baud_set_is_answered_without_a_second_switch);

@@ -256,6 +256,9 @@ func (fw *firmware) helloReq(p camlink.Packet, at time.Time) {
 		return
 	}
 	fw.linked = true
+	if fw.trial.running && fw.trial.before == fw.rate { // docs/protocol.md, section 7
+		fw.trial = trial{}
+	}
 	if number, cut := fw.sensor.forbid(at); cut {
 		fw.queue(outgoing{
 			header: camlink.Header{Type: camlink.TypeFrameAbort, Ref: uint16(number)},

@@ -101,6 +101,9 @@ bool camlink_rate_has(const struct camlink_device *d);
 /* Judges a BAUD_SET; *switches: the end of the answer must call camlink_rate_set_sent. */
 uint8_t camlink_rate_set(struct camlink_device *d, const uint8_t *payload, bool *switches);
 void camlink_rate_set_sent(struct camlink_device *d);
+/* A host that begins anew ends the trial of a rate that was proven before: it need not know of it, and would get no
+ * picture. */
+void camlink_rate_hello(struct camlink_device *d);
 bool camlink_rate_proving(const struct camlink_device *d, uint32_t token);
 /* Writes a BAUD_PATTERN into scratch; returns its length. */
 size_t camlink_rate_pattern(struct camlink_device *d, uint32_t token, uint16_t index);

@@ -60,6 +60,14 @@ void camlink_rate_set_sent(struct camlink_device *d)
     }
 }
 
+void camlink_rate_hello(struct camlink_device *d)
+{
+    if (d->baud_trial && d->baud_now == d->baud_proven) {
+        d->baud_trial = false;
+        d->baud_token_known = false;
+    }
+}
+
 bool camlink_rate_proving(const struct camlink_device *d, uint32_t token)
 {
     return d->baud_trial && token == d->baud_token;

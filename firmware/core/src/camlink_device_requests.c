@@ -222,6 +222,7 @@ static bool start_answer(struct camlink_device *d, const struct camlink_request 
     switch (r->type) {
     case CAMLINK_HELLO_REQ:
         if (speaks_our_version(r->payload)) {
+            camlink_rate_hello(d);
             camlink_requests_start_hello(d, CAMLINK_RESPONSE, r->ref);
             return true;
         }
