@@ -139,14 +139,37 @@ func (w *town) send(method, target, body string, headers ...string) *httptest.Re
 	if w.from != "" {
 		r.RemoteAddr = w.from
 	}
-	for _, hub := range w.hubs {
-		hub.Publish(newFrame(townPicture, 8, 8)) // a snapshot is answered at once
-	}
+	defer w.film()()
 	ctx, cancel := context.WithCancel(r.Context())
 	rec := &headerRecorder{ResponseRecorder: httptest.NewRecorder(), then: cancel}
 	defer cancel()
 	w.server.Handler().ServeHTTP(rec, r.WithContext(ctx))
 	return rec.ResponseRecorder
+}
+
+// film has the cameras take pictures until its result is called: a snapshot is answered at once, however long a password takes to check.
+func (w *town) film() (stop func()) {
+	shoot := func() {
+		for _, hub := range w.hubs {
+			hub.Publish(newFrame(townPicture, 8, 8))
+		}
+	}
+	shoot()
+	stopped, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(fresh / 5)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				shoot()
+			case <-stopped:
+				return
+			}
+		}
+	}()
+	return func() { close(stopped); <-ended }
 }
 
 // session is the value of a cookie.
