@@ -178,6 +178,7 @@ func TestAbuse(t *testing.T) {
 		name     string
 		before   []time.Duration
 		during   []time.Duration
+		load     float64 // of a processor, on the daemon's side
 		newcomer time.Duration
 		report   attackReport
 		counted  map[string]float64
@@ -201,12 +202,14 @@ func TestAbuse(t *testing.T) {
 		was := d.drops(t)
 		end := assault(t, attack.name, d, attack.count)
 		time.Sleep(2 * abuseWindow) // until it is at its height
-		for begin := time.Now(); ; {
+		begin, cpu := time.Now(), d.metric(t, "process_cpu_seconds_total")
+		for {
 			r.during = append(r.during, g.windows(t, 8)...)
 			if attack.name != "silent" || d.drops(t)["accepted"]-was["accepted"] >= float64(attack.count) || time.Since(begin) > time.Minute {
 				break
 			}
 		}
+		r.load = (d.metric(t, "process_cpu_seconds_total") - cpu) / time.Since(begin).Seconds()
 		r.newcomer = d.fresh(t, "/healthz")
 		t.Logf("%s: before %v, during %v", r.name, r.before, r.during)
 		r.report = end()
@@ -237,8 +240,8 @@ func TestAbuse(t *testing.T) {
 		// What else the machine does disturbs some windows, an attack all of those that are its own: the lower quartile of these
 		// may not stand above what is usual without it.
 		base, under := quantile(around, 0.5), quantile(r.during, 0.25)
-		t.Logf("%-10s p99 age %v, without %v (%+.0f %%); newcomer %v; %+v; counted %v", r.name, under.Round(100*time.Microsecond),
-			base.Round(100*time.Microsecond), 100*(float64(under)/float64(base)-1), r.newcomer.Round(100*time.Microsecond), r.report, r.counted)
+		t.Logf("%-10s p99 age %v, without %v (%+.0f %%); %.0f %% of a processor; newcomer %v; %+v; counted %v", r.name, under.Round(100*time.Microsecond),
+			base.Round(100*time.Microsecond), 100*(float64(under)/float64(base)-1), 100*r.load, r.newcomer.Round(100*time.Microsecond), r.report, r.counted)
 		if under > base*6/5 {
 			t.Errorf("%s ages what healthy viewers see from %v to %v: %v, and %v around it", r.name, base, under, r.during, around)
 		}

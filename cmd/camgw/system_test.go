@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -267,9 +268,14 @@ func (d *daemon) status(t testing.TB) cameraStatus {
 	return list.Cameras[0]
 }
 
+// asked is how often tests have asked.
+var asked atomic.Uint32
+
 func (d *daemon) get(t testing.TB, path string) []byte {
 	t.Helper()
-	client := http.Client{Timeout: 5 * time.Second}
+	// From another address each time: tests ask more often than anybody may.
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 3, byte(asked.Add(1)))}}
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DialContext: from.DialContext, DisableKeepAlives: true}}
 	resp, err := client.Get(d.url + path)
 	if err != nil {
 		t.Fatal(err)

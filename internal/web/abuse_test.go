@@ -182,6 +182,49 @@ func TestPipelinedRequests(t *testing.T) {
 	})
 }
 
+// TestScrapesAreDear: whoever scrapes as fast as others may ask gets a tenth of it, and who scrapes every second always an answer.
+func TestScrapesAreDear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{Metrics: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}, "a")
+		hasty := r.ask("")
+		go io.WriteString(hasty.conn, strings.Repeat(get("/metrics"), 2*requestBurst)) //nolint:errcheck // ended by the refusal
+		if n := strings.Count(hasty.ended(time.Minute), "HTTP/1.1 200"); n != requestBurst/dearPrice {
+			t.Errorf("%d scrapes at once", n)
+		}
+		patient := r.ask("")
+		for range 2 * requestBurst {
+			go io.WriteString(patient.conn, get("/metrics")) //nolint:errcheck // the answer tells
+			if res, _ := patient.answer("GET"); res.StatusCode != 200 {
+				t.Fatal(res.Status)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
+// TestDebtIsBorne: what is charged beyond the budget is to be waited for, and many charges at once are no more than one.
+func TestDebtIsBorne(t *testing.T) {
+	now := time.Now()
+	b := newBudget()
+	good := 0
+	for range 10 * 1000 { // ten seconds of coming again each millisecond
+		if b.take(now) {
+			good++
+			b.charge(now, floodPrice-1)
+		}
+		now = now.Add(time.Millisecond)
+	}
+	if most := (requestBurst + 10*requestRate) / floodPrice; good > most+1 || good < most-1 {
+		t.Errorf("%d floods afforded, want %d", good, most)
+	}
+	for range 100 {
+		b.charge(now, floodPrice)
+	}
+	if now = now.Add(floodPrice * time.Second / requestRate * 101 / 100); !b.take(now) {
+		t.Errorf("%v owed", b.used-b.size)
+	}
+}
+
 // TestReconnectingBuysNothing: an address has one budget, however often it connects, and its record does not stay for ever.
 func TestReconnectingBuysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

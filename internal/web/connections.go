@@ -156,12 +156,12 @@ func (all *connections) serves(c *connection) (afforded, late bool) {
 	return c.budget.take(time.Now()), c.displaced
 }
 
-// charge takes n requests from the budget of a connection's address, if that has one that outlives the connection.
+// charge takes n further requests from the budget of a connection, or of its address, for one that was let in: on credit, if there are
+// not so many left.
 func (all *connections) charge(c *connection, n float64) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	c.budget.take(time.Now())
-	c.budget.used = min(c.budget.used+n, c.budget.size)
+	c.budget.charge(time.Now(), n)
 }
 
 // waits is for a connection that has got its answer and may ask again.

@@ -33,6 +33,7 @@ type route struct {
 	link    bool // ?sig= opens it
 	page    bool // links and frames on other sites may lead to it
 	socket  bool // it becomes a WebSocket
+	dear    bool // it costs many times what others do, and its sender's budget of requests as much
 
 	free []string // methods for everybody, although the others are not
 
@@ -158,6 +159,9 @@ func (s *Server) enforce(rt *route) http.Handler {
 // allowed answers OPTIONS, and lets all else through.
 func (s *Server) allowed(rt *route, w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodOptions {
+		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok && rt.dear {
+			s.connections.charge(c, dearPrice-1)
+		}
 		return true
 	}
 	w.Header().Set("Allow", rt.methods())

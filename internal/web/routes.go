@@ -85,7 +85,7 @@ func (s *Server) table() []route {
 		open("/readyz", s.ready),
 	}
 	if s.options.Metrics != nil {
-		all = append(all, route{pattern: "/metrics", reach: everything, roles: watch, answer: s.options.Metrics.ServeHTTP})
+		all = append(all, route{pattern: "/metrics", reach: everything, roles: watch, answer: s.options.Metrics.ServeHTTP, dear: true})
 	}
 	return all
 }
