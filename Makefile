@@ -56,6 +56,7 @@ test: need-test check hostcam ## pass every test: Go, C, and the real programs t
 	$(MAKE) -s test-32
 	-$(MAKE) -s bin/tools/go2rtc
 	$(GO) test -race -shuffle=on -parallel 4 -timeout 20m ./...
+	$(MAKE) -s test-abuse
 	$(MAKE) chaos CHAOS_SEED=1
 
 # Side by side: the one computes, the other waits for an emulated wire.
@@ -69,6 +70,12 @@ test-hostcam: need-test
 # Without the race detector, under which it would take four times as long and find no more: it is one goroutine.
 test-link: need-test
 	$(GO) test -count=1 -timeout 15m ./internal/linkmodel
+
+# By itself: it measures what attackers cost healthy viewers, and not what other tests do.
+ABUSE ?= 1
+.PHONY: test-abuse
+test-abuse: need-test hostcam ## floods, slow readers and such against healthy viewers; ABUSE=10 is ten times as much
+	$(GO) test -count=1 -v -run '^TestAbuse$$' ./cmd/camgw -args -abuse $(ABUSE)
 
 MODEL ?= -pairs 0
 .PHONY: model
