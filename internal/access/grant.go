@@ -37,8 +37,9 @@ type Grant struct {
 	Until   time.Time // zero: without end
 	Kind    Kind
 
-	maker Kind  // User or Token: whose account is behind it
-	proof proof // of the password or token it was got with
+	maker   Kind      // User or Token: whose account is behind it
+	proof   proof     // of the password or token it was got with
+	session sessionID // of a Session
 }
 
 // May reports whether somebody has a role, or one above it.

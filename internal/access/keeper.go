@@ -62,6 +62,7 @@ type Keeper struct {
 
 	compare func(hash, password []byte) error // bcrypt; tests have a faster one
 
+	over signedOut
 	book atomic.Pointer[book] // nil: nobody is asked who he is
 
 	mu      sync.Mutex
@@ -186,15 +187,15 @@ func (a *account) ended(now time.Time) bool { return ended(a.Until, now) }
 func ended(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
 
 // Still reports whether a grant that was given before would be given again: nobody has removed the account behind it, changed its
-// password, role or cameras, and its time has not come. Who lets something go on for long asks after each Replace, and once more
-// when it has been noted down as going on: else what began during a Replace would be missed.
+// password, role or cameras, it was not signed out, and its time has not come. Who lets something go on for long asks after each Replace and SignOut, and once more
+// when it has been noted down as going on: else what began during one would be missed.
 func (k *Keeper) Still(g Grant) bool {
 	b, now := k.book.Load(), k.now()
 	if g.Kind == Anonymous {
 		return b == nil && g.Role == Admin && g.Cameras == nil
 	}
 	a := b.of(g.maker, g.Name)
-	if a == nil || !a.proof.is(g.proof) || a.ended(now) || ended(g.Until, now) {
+	if a == nil || !a.proof.is(g.proof) || a.ended(now) || ended(g.Until, now) || k.over.has(g.session) {
 		return false
 	}
 	if g.Kind == Link {

@@ -156,13 +156,13 @@ func (k *Keeper) Session(from netip.Addr, value string) (Grant, error) {
 	if !ok {
 		return Grant{}, k.forged(from, WrongSession)
 	}
-	a := b.behind(s, k.now())
-	if a == nil {
+	a, id := b.behind(s, k.now()), sessionID(sha256.Sum256([]byte(value)))
+	if a == nil || k.over.has(id) {
 		return Grant{}, k.expired()
 	}
 	k.stats.succeeded(Session)
 	g := a.grant()
-	g.Kind, g.Until = Session, earlier(a.Until, s.until)
+	g.Kind, g.Until, g.session = Session, earlier(a.Until, s.until), id
 	return g, nil
 }
 

@@ -272,6 +272,9 @@ func TestSignIn(t *testing.T) {
 	if gone := rec.Result().Cookies(); rec.Code != 204 || len(gone) != 1 || gone[0].Value != "" || gone[0].Expires.After(time.Now()) {
 		t.Errorf("out: %d %v", rec.Code, rec.Header())
 	}
+	if rec := w.ask("GET", "/api/v1/cameras", "Cookie: "+cookie.Name+"="+cookie.Value); rec.Code != 401 {
+		t.Errorf("with a copy of the cookie, afterwards: %d", rec.Code)
+	}
 	for _, c := range []struct {
 		kind, body string
 		want       int

@@ -63,6 +63,10 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		s.signIn(w, r)
 	case http.MethodDelete:
+		if cookie, err := r.Cookie(sessionCookie); err == nil && s.asks() && s.options.Access.SignOut(cookie.Value) {
+			s.log.Info("signed out", "client", visitOf(r).client)
+			s.Recheck()
+		}
 		s.setSession(w, r, "", time.Unix(1, 0))
 		w.WriteHeader(http.StatusNoContent)
 	default:
