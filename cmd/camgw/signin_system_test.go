@@ -113,6 +113,16 @@ func TestSignIn(t *testing.T) {
 	p.leaves("signing out", func() {
 		p.eval(`setTimeout(() => document.querySelector('.tools button[title^="Sign out"]').click())`, nil)
 	})
+	manageUsers(t, users, signInPassword+"\n", "user", "add", "vic", "--role", "viewer", "--password-stdin")
+	within(t, 20*time.Second, "the new user", func() bool { return strings.Count(d.log.String(), "users read") > 1 })
+	p.signIn("vic", signInPassword)
+	p.await(20*time.Second, "the page for who may only watch", `document.querySelector("main > section")`)
+	p.goTo("#/cam/door/settings")
+	p.await(20*time.Second, "settings that cannot be changed", `document.querySelector(".settings-locked:not([hidden])") && document.querySelector(".settings fieldset") &&
+		!document.querySelector(".settings fieldset:not(:disabled)") && document.querySelector(".presets").hidden && document.querySelector(".settings-actions").hidden`)
+	p.leaves("signing out", func() {
+		p.eval(`setTimeout(() => document.querySelector('.tools button[title^="Sign out"]').click())`, nil)
+	})
 	p.signIn(signInUser, signInPassword)
 	p.await(20*time.Second, "the page again", `document.querySelector("main > section")`)
 	p.eval(pageProbe, nil)

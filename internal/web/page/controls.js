@@ -6,6 +6,7 @@ import { Control } from "./control.js";
 import { h, text } from "./dom.js";
 import { live } from "./live.js";
 import { prefs, save } from "./prefs.js";
+import { who } from "./session.js";
 import { about, groups, presets } from "./settings.js";
 
 /** @typedef {import("./api.js").Camera} Camera */
@@ -47,6 +48,7 @@ export class Controls {
   #timer;
   #soon = 0;
   #closed = false;
+  #off;
 
   /** @param {string} id */
   constructor(id) {
@@ -56,8 +58,12 @@ export class Controls {
     this.revert = h("button", { type: "button", class: "plain-button", disabled: true, onclick: () => this.#revert() }, "Revert all");
     this.keep = h("button", { type: "button", class: "plain-button", title: "Write the settings to the camera's flash: they then survive its power", onclick: () => this.#keep() }, "Keep in the camera");
     this.form = h("form", { class: "settings", onsubmit: (/** @type {Event} */ event) => event.preventDefault() });
-    this.element = h("div", { class: "controls" }, this.presets, h("div", { class: "settings-actions" }, this.revert, this.keep), this.status, this.form);
+    this.actions = h("div", { class: "settings-actions" }, this.revert, this.keep);
+    this.locked = h("p", { class: "settings-locked" }, "You may watch this camera. Its settings are for operators.");
+    this.element = h("div", { class: "controls" }, this.locked, this.presets, this.actions, this.status, this.form);
     this.#showPresets();
+    this.#off = who.changed.on(() => this.#lock());
+    this.#lock();
     this.#timer = setInterval(() => this.read(), readEvery);
     this.read();
   }
@@ -69,11 +75,19 @@ export class Controls {
     if (away && !this.#away || this.#away && !away || this.#boot !== "" && boot !== this.#boot) this.read();
     if (away) this.#away = true;
     this.#boot = boot;
-    for (const fieldset of this.form.querySelectorAll("fieldset")) fieldset.disabled = away;
+    this.#lock();
+  }
+
+  /** #lock keeps from changing settings who may not, and everybody while the camera is away. */
+  #lock() {
+    this.locked.hidden = !who.watches;
+    this.presets.hidden = this.actions.hidden = who.watches;
+    for (const fieldset of this.form.querySelectorAll("fieldset")) fieldset.disabled = this.#away || who.watches;
   }
 
   close() {
     this.#closed = true;
+    this.#off();
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
     for (const control of this.#controls.values()) control.close();
@@ -91,6 +105,7 @@ export class Controls {
       if (this.status.dataset.level === "bad" || this.#away) this.#say("");
       this.#away = false;
       this.#take(settings);
+      this.#lock();
     } catch (error) {
       if (!this.#closed) this.#say(error instanceof Refusal && error.status === 503 ? `The settings can be read when the camera is back: ${error.message}` : `The settings cannot be read: ${message(error)}`, "bad");
     }

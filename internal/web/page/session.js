@@ -32,6 +32,11 @@ class Who {
     return this.session !== null && this.session.kind !== "anonymous" && this.session.role !== "viewer";
   }
 
+  /** watches tells whether this person may watch and change nothing. */
+  get watches() {
+    return this.session?.role === "viewer";
+  }
+
   async #leave() {
     await signOut();
     again();
