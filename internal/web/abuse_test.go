@@ -2,11 +2,13 @@ package web
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"strings"
@@ -202,6 +204,42 @@ func TestScrapesAreDear(t *testing.T) {
 	})
 }
 
+// TestHandshakesAreDear: an address may begin TLS so often and no oftener, others none the less, and it again after a while.
+func TestHandshakesAreDear(t *testing.T) {
+	lender := httptest.NewTLSServer(nil)
+	defer lender.Close()
+	s := New(Options{TLS: &tls.Config{Certificates: lender.TLS.Certificates}, Limits: Limits{MaxConnectionsPerAddress: 50}, Perimeter: testPerimeter})
+	server := newLoopback(t, s)
+	shake := func(from net.IP) error {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
+		conn, err := tls.DialWithDialer(&d, "tcp", server, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the lender's certificate
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	}
+	begin, good := time.Now(), 0
+	for range 200 {
+		if shake(net.IPv4(127, 0, 4, 1)) == nil {
+			good++
+		}
+	}
+	most := (requestBurst + int(time.Since(begin).Seconds()*requestRate)) / dearPrice
+	if good < requestBurst/dearPrice || good > most+1 {
+		t.Errorf("%d handshakes of one address, of %d at most", good, most)
+	}
+	if n := s.Stats().Connections.Dropped[DropRate]; int(n) != 200-good {
+		t.Errorf("%d are counted, of %d", n, 200-good)
+	}
+	if err := shake(net.IPv4(127, 0, 4, 2)); err != nil {
+		t.Errorf("another address: %v", err)
+	}
+	time.Sleep(2 * dearPrice * time.Second / requestRate)
+	if err := shake(net.IPv4(127, 0, 4, 1)); err != nil {
+		t.Errorf("after a while: %v", err)
+	}
+}
+
 // TestDebtIsBorne: what is charged beyond the budget is to be waited for, and many charges at once are no more than one.
 func TestDebtIsBorne(t *testing.T) {
 	now := time.Now()
@@ -232,7 +270,7 @@ func TestReconnectingBuysNothing(t *testing.T) {
 		o := Limits{MaxConnections: 10, MaxConnectionsPerAddress: 5}
 		ask := func(from string) bool {
 			conn := remoteConn{addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))}
-			all.enter(conn, address(conn), o.MaxConnections, o.MaxConnectionsPerAddress)
+			all.enter(conn, address(conn), o.MaxConnections, o.MaxConnectionsPerAddress, 0)
 			good, _ := all.serves(all.find(conn))
 			all.leave(conn)
 			return good

@@ -15,7 +15,8 @@ const (
 	requestRate  = 200 // requests per second of one address, or one connection of a proxy's, at most, over time
 	requestBurst = 400 // and at once
 
-	// dearPrice is what a request costs of that budget whose answer takes some milliseconds to make: 20 scrapes a second, 40 at once.
+	// dearPrice is what a request costs of that budget whose answer takes some milliseconds to make, and what agreeing on TLS does:
+	// 20 scrapes or connections a second, 40 at once.
 	dearPrice = 10
 
 	// floodPrice is what a WebSocket that is ended for flooding costs of that budget, so that coming again at once buys little.

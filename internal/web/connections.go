@@ -50,6 +50,7 @@ type Drop uint8
 const (
 	DropFull      Drop = iota // all places were taken, and nobody waited who could make way
 	DropAddress               // its address had as many as allowed
+	DropRate                  // its address had begun TLS, or asked, too often lately
 	DropDisplaced             // it waited without asking, and made way for a newcomer
 	DropSilent                // it sent no whole request in time
 	DropMalformed             // what it sent is no request, or has too large a header
@@ -58,21 +59,37 @@ const (
 )
 
 func (d Drop) String() string {
-	return [drops]string{"full", "address", "displaced", "silent", "malformed", "handshake"}[d]
+	return [drops]string{"full", "address", "rate", "displaced", "silent", "malformed", "handshake"}[d]
 }
 
 type connectionKey struct{}
 
 // enter gives a new connection a place, or says that there is none. Most is how many there may be, and bound how many of its
-// host; 0: no bound of its own. One that is displaced must be told to go; its descriptor is closed when its channel gone is.
-func (all *connections) enter(conn net.Conn, host netip.Addr, most, bound int) (displaced *connection, ok bool) {
+// host; 0: no bound of its own. Cost is what
+// beginning it takes of such a host's budget of requests; 0: nothing. One that is displaced must be told to go; its descriptor is closed when its channel gone is.
+func (all *connections) enter(conn net.Conn, host netip.Addr, most, bound int, cost float64) (displaced *connection, ok bool) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	all.accepted++
+	if all.open == nil {
+		all.open, all.byHost = make(map[net.Conn]*connection), make(map[netip.Addr]*visitor)
+	}
 	v := all.byHost[host]
 	if bound > 0 && v != nil && v.open >= bound {
 		all.dropped[DropAddress]++
 		return nil, false
+	}
+	if bound > 0 && v == nil {
+		all.forget(most)
+		v = &visitor{budget: newBudget()}
+		all.byHost[host] = v
+	}
+	if bound > 0 && cost > 0 {
+		if !v.budget.take(time.Now()) {
+			all.dropped[DropRate]++
+			return nil, false
+		}
+		v.budget.charge(time.Now(), cost-1)
 	}
 	if len(all.open) >= most {
 		first := all.waiting.Front()
@@ -86,16 +103,8 @@ func (all *connections) enter(conn net.Conn, host netip.Addr, most, bound int) (
 		all.rest(displaced)
 	}
 	c := &connection{conn: conn, since: time.Now(), gone: make(chan struct{})}
-	if all.open == nil {
-		all.open, all.byHost = make(map[net.Conn]*connection), make(map[netip.Addr]*visitor)
-	}
 	all.open[conn] = c
 	if bound > 0 {
-		if v == nil {
-			all.forget(most)
-			v = &visitor{budget: newBudget()}
-			all.byHost[host] = v
-		}
 		v.open++
 		c.host, c.budget = host, &v.budget
 	} else {

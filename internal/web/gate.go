@@ -27,17 +27,21 @@ const (
 type gate struct {
 	net.Listener
 	server *Server
+	secure bool // what it lets in begins with TLS
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newGate(s *Server, l net.Listener) *gate {
-	return &gate{Listener: l, server: s, closed: make(chan struct{})}
+func newGate(s *Server, l net.Listener, secure bool) *gate {
+	return &gate{Listener: l, server: s, secure: secure, closed: make(chan struct{})}
 }
 
 // Accept is part of net.Listener. An error is the listener's end: want of descriptors is waited out.
 func (g *gate) Accept() (net.Conn, error) {
-	pause := acceptPauseLeast
+	pause, cost := acceptPauseLeast, 0.0
+	if g.secure {
+		cost = dearPrice
+	}
 	for {
 		conn, err := g.Listener.Accept()
 		if err != nil {
@@ -52,7 +56,7 @@ func (g *gate) Accept() (net.Conn, error) {
 			continue
 		}
 		host, bound := g.server.connectionBound(conn)
-		displaced, ok := g.server.connections.enter(conn, host, g.server.limits.Load().MaxConnections, bound)
+		displaced, ok := g.server.connections.enter(conn, host, g.server.limits.Load().MaxConnections, bound, cost)
 		if !ok {
 			refuseConnection(conn)
 			continue

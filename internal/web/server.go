@@ -165,8 +165,9 @@ func (s *Server) ServeStreamOnly(ctx context.Context, l net.Listener) error {
 }
 
 func (s *Server) serve(ctx context.Context, below net.Listener, handler http.Handler) error {
-	var l net.Listener = newGate(s, below)
-	if below.Addr().Network() != "unix" && s.options.TLS != nil {
+	secure := below.Addr().Network() != "unix" && s.options.TLS != nil
+	var l net.Listener = newGate(s, below, secure)
+	if secure {
 		l = tls.NewListener(l, s.options.TLS)
 	}
 	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
