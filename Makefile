@@ -217,6 +217,6 @@ need-lint: need-build
 	@.ci/need cppcheck clang-tidy shellcheck
 
 need-test: need-lint
-	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux procps node-typescript systemd prometheus
+	@.ci/need clang clang-format 'libclang-rt-dev|libclang-rt-14-dev' gcc-multilib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf python3 ffmpeg chromium curl util-linux patch procps node-typescript systemd prometheus
 	@.ci/need mpv vlc-bin vlc-plugin-base gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good python3-opencv wget motion nginx-light \
 		firefox-esr webkit2gtk-driver xvfb nodejs
