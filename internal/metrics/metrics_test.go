@@ -86,7 +86,7 @@ func TestZeroInitialised(t *testing.T) {
 		"camgw_auth_successes_total":           len(access.Kinds()),
 		"camgw_auth_accounts":                  2,
 		"camgw_websocket_refusals_total":       8,
-		"camgw_http_connections_dropped_total": 6,
+		"camgw_http_connections_dropped_total": 7,
 		"camgw_tls_certificate_reloads_total":  2,
 		"camgw_frames_received_total":          2,
 		"camgw_device_settings_total":          2 * int(camera.NumSettingFates),
