@@ -30,7 +30,7 @@ const (
 	magic      = "camgw tape 1 "
 	headerSize = 16
 	maxPayload = 1 << 20
-	maxLine    = 4096
+	maxLine    = 32 << 10 // holds the longest path there is, escaped
 )
 
 type kind byte

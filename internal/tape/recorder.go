@@ -46,7 +46,11 @@ func NewRecorder(w io.Writer, label Label) (*Recorder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("label the tape: %w", err)
 	}
-	if _, err := fmt.Fprintf(r.w, "%s%s\n", magic, text); err != nil {
+	line := fmt.Sprintf("%s%s\n", magic, text)
+	if len(line) > maxLine {
+		return nil, fmt.Errorf("label the tape: a port with a name of %d bytes: a tape has room for %d at most", len(label.Port), maxLine)
+	}
+	if _, err := r.w.WriteString(line); err != nil {
 		return nil, fmt.Errorf("write the tape: %w", err)
 	}
 	return r, nil

@@ -298,3 +298,41 @@ func TestParseOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestLongNames: what a recorder labels, a player reads, and what it could not read is refused before anything is recorded.
+func TestLongNames(t *testing.T) {
+	for _, c := range []struct {
+		port string
+		fits bool
+	}{
+		{strings.Repeat("<", 4095), true}, // six bytes each, in JSON
+		{strings.Repeat("x", maxLine), false},
+	} {
+		name := filepath.Join(t.TempDir(), "tape")
+		file, err := os.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		r, err := NewRecorder(file, Label{Port: c.port})
+		if (err == nil) != c.fits {
+			t.Errorf("a name of %d bytes: %v", len(c.port), err)
+		}
+		if err != nil {
+			continue
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p, err := NewPlayer(Options{File: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Label().Port != c.port {
+			t.Errorf("a name of %d bytes has become %d", len(c.port), len(p.Label().Port))
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
