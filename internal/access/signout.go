@@ -9,8 +9,10 @@ import (
 // signedOutMost bounds how many sessions are remembered to be over, of which each is some 60 bytes.
 const signedOutMost = 4096
 
-// sessionID is a session by the text it has. A browser that signs in twice within a second has one session.
+// sessionID is a session by the text it has. Who signs in twice within a second has one session.
 type sessionID [sha256.Size]byte
+
+func idOf(value string) sessionID { return sha256.Sum256([]byte(value)) }
 
 // signedOut are the sessions that somebody has ended before their time. Those are signed, not kept: this process knows of it, and the next
 // one does not.
@@ -34,7 +36,7 @@ func (k *Keeper) SignOut(value string) bool {
 	if k.over.ends == nil {
 		k.over.ends = make(map[sessionID]time.Time)
 	}
-	id := sessionID(sha256.Sum256([]byte(value)))
+	id := idOf(value)
 	if _, again := k.over.ends[id]; again {
 		return false
 	}

@@ -43,6 +43,14 @@ func TestSignOut(t *testing.T) {
 	if _, err := r.Session(home, other); err != nil || !r.Still(of[other]) || !r.Still(ann) {
 		t.Errorf("the others: %v", err)
 	}
+	r.SignOut(other)
+	again, _, err := r.NewSession(ann)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Session(home, again); err != nil {
+		t.Errorf("in again within the same second: %v", err)
+	}
 }
 
 // TestSignedOutIsBounded: those that have ended by themselves are forgotten, then who would be next.

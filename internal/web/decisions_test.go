@@ -63,6 +63,8 @@ type who struct {
 	header string
 	query  string
 	link   bool
+
+	session func() string // a header anew each time: a request may have signed out
 }
 
 // cameTo is how far a request came.
@@ -89,7 +91,7 @@ func TestEveryRouteByEverybody(t *testing.T) {
 		{name: "broken Basic", header: "Authorization: Basic !"},
 		{name: "two", header: bearer(w.token["admin"]) + "\n" + bearer(w.token["viewer"])},
 		{name: "wrong session", header: "Cookie: camgw_session=AAAA\nOrigin: http://example.com"},
-		{name: "session of ann", role: access.Operator, header: "Cookie: camgw_session=" + w.session("ann") + "\nOrigin: http://example.com"},
+		{name: "session of ann", role: access.Operator, session: func() string { return "Cookie: camgw_session=" + w.session("ann") + "\nOrigin: http://example.com" }},
 		{name: "bob by password", role: access.Viewer, scope: "a", header: basic("bob", townPassword)},
 		{name: "link to a", role: access.Viewer, scope: "a", query: "sig=" + w.link("a", time.Hour), link: true},
 		{name: "link to b", role: access.Viewer, scope: "b", query: "sig=" + w.link("b", time.Hour), link: true},
@@ -159,7 +161,11 @@ func TestEveryRouteByEverybody(t *testing.T) {
 					if p.query != "" {
 						to += "?" + p.query
 					}
-					rec := w.ask(method, to, strings.Split(p.header, "\n")...)
+					header := p.header
+					if p.session != nil {
+						header = p.session()
+					}
+					rec := w.ask(method, to, strings.Split(header, "\n")...)
 					asked++
 					if got := cameTo(rec); got != want {
 						t.Errorf("%s %s by %s: %s (%d %.100s), want %s", method, target, p.name, got, rec.Code, rec.Body, want)

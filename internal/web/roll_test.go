@@ -52,9 +52,11 @@ func tokenOf(book *access.Book, name string, role access.Role, until time.Time, 
 func audienceAs(r *rig, token string) (stream *client, p *peer, events *client) {
 	stream = r.ask(getAs("/cam/door/stream.mjpg", token))
 	stream.stream()
+	synctest.Wait() // each has entered before the next
 	p = r.socketAs(token)
 	p.say(`{"type":"subscribe","channel":1,"camera":"door"}`)
 	p.text("subscribed")
+	synctest.Wait()
 	events = r.ask(getAs("/api/v1/events", token))
 	synctest.Wait()
 	return stream, p, events
