@@ -85,14 +85,17 @@ func (s *Server) near(next http.Handler) http.Handler {
 	})
 }
 
+// zoneLetters are those of a zone in an address (RFC 6874: unreserved ones; the escaped % before them is "25").
+const zoneLetters = "abcdefghijklmnopqrstuvwxyz0123456789-._~"
+
 // answersTo tells whether a Host header is one of ours. No browser leaves it out; some old programs do.
 func (p *perimeter) answersTo(host string) bool {
 	if host == "" {
 		return true
 	}
 	name := hostname(host)
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
+	if a, err := netip.ParseAddr(name); err == nil {
+		return strings.Trim(a.Zone(), zoneLetters) == "" // ParseAddr takes any zone, "x@evil.example" too
 	}
 	if strings.ContainsAny(host, "[]") {
 		return false // the brackets are for addresses
