@@ -212,7 +212,7 @@ func CheckName(name string) error {
 
 func (q query) matches(i Info) bool {
 	return i.USBPath != "" &&
-		(q.vid == "" || q.vid == i.VID) && (q.pid == "" || q.pid == i.PID) &&
+		(q.vid == "" || strings.EqualFold(q.vid, i.VID)) && (q.pid == "" || strings.EqualFold(q.pid, i.PID)) &&
 		(q.serial == "" || q.serial == i.Serial) &&
 		(q.path == "" || q.path == i.USBPath || q.path == i.USBPath+":"+i.Interface)
 }
