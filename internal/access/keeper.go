@@ -187,8 +187,8 @@ func (a *account) ended(now time.Time) bool { return ended(a.Until, now) }
 func ended(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
 
 // Still reports whether a grant that was given before would be given again: nobody has removed the account behind it, changed its
-// password, role or cameras, it was not signed out, and its time has not come. Who lets something go on for long asks after each Replace and SignOut, and once more
-// when it has been noted down as going on: else what began during one would be missed.
+// password, role or cameras, it was not signed out, and its time has not come. Who lets something go on for long asks after each Replace
+// and SignOut, and once more when it has been noted down as going on: else what began during one would be missed.
 func (k *Keeper) Still(g Grant) bool {
 	b, now := k.book.Load(), k.now()
 	if g.Kind == Anonymous {

@@ -217,6 +217,27 @@ func TestReturnFromTrialOfTrial(t *testing.T) {
 	})
 }
 
+// TestHelloEndsATrialOfAProvenRate: who comes anew need not know that the rate is on trial, and the one before cannot prove it any more.
+func TestHelloEndsATrialOfAProvenRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tried := range []int{camlink.BaseBaud, 2000000} {
+			h := connect(t, New(uart()))
+			h.link()
+			if s := h.try(tried); s != camlink.StatusOK {
+				t.Fatalf("BAUD_SET %d: %v", tried, s)
+			}
+			h.link()
+			want := camlink.StatusOK // the trial of another rate goes on
+			if tried == camlink.BaseBaud {
+				want = camlink.StatusInvalid
+			}
+			if s := h.status(camlink.TypeBaudCommit, camlink.BaudCommit{Token: token}.Append(nil)); s != want {
+				t.Errorf("BAUD_COMMIT at %d after HELLO_REQ: %v, want %v", tried, s, want)
+			}
+		}
+	})
+}
+
 func TestGarbleAbove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := uart()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 const (
@@ -51,4 +52,35 @@ func (s *Server) excessive(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("Content-Security-Policy", s.perimeter.Load().policy)
 	s.fail(w, p)
 	return true
+}
+
+// bucket bounds how often something may happen: rate times a second over time, size times at once.
+type bucket struct {
+	rate, size float64
+	used       float64
+	at         time.Time
+}
+
+// idle tells whether nothing of it is in use.
+func (b *bucket) idle(now time.Time) bool { return b.used <= now.Sub(b.at).Seconds()*b.rate }
+
+// take takes one, if there is one.
+func (b *bucket) take(now time.Time) bool {
+	b.refill(now)
+	if b.used+1 > b.size {
+		return false
+	}
+	b.used++
+	return true
+}
+
+// charge takes n, whether they are there or not. What is owed is never more than n: many charges at once do not lock anybody out for long.
+func (b *bucket) charge(now time.Time, n float64) {
+	b.refill(now)
+	b.used = min(b.used+n, max(b.used, b.size+n))
+}
+
+func (b *bucket) refill(now time.Time) {
+	b.used = max(b.used-now.Sub(b.at).Seconds()*b.rate, 0)
+	b.at = now
 }

@@ -50,7 +50,7 @@ type Drop uint8
 const (
 	DropFull      Drop = iota // all places were taken, and nobody waited who could make way
 	DropAddress               // its address had as many as allowed
-	DropRate                  // its address had begun TLS, or asked, too often lately
+	DropRate                  // its address has used up its budget of requests, and would begin TLS
 	DropDisplaced             // it waited without asking, and made way for a newcomer
 	DropSilent                // it sent no whole request in time
 	DropMalformed             // what it sent is no request, or has too large a header
@@ -65,8 +65,8 @@ func (d Drop) String() string {
 type connectionKey struct{}
 
 // enter gives a new connection a place, or says that there is none. Most is how many there may be, and bound how many of its
-// host; 0: no bound of its own. Cost is what
-// beginning it takes of such a host's budget of requests; 0: nothing. One that is displaced must be told to go; its descriptor is closed when its channel gone is.
+// host; 0: no bound of its own. Cost is what beginning it takes of such a host's budget of requests; 0: nothing. One that is displaced
+// must be told to go; its descriptor is closed when its channel gone is.
 func (all *connections) enter(conn net.Conn, host netip.Addr, most, bound int, cost float64) (displaced *connection, ok bool) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
