@@ -388,6 +388,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 	}
 
 	d := startDaemon(t, "--port", "/dev/camgw-is-not-there", "--set", "quality=12")
+	d.awaitState(t, 5*time.Second, "offline") // before, the port is being opened for the first time
 	for _, r := range []struct{ method, path, body string }{
 		{"PATCH", "/api/v1/cameras/cam1/config", `{"quality":12}`}, {"GET", "/api/v1/cameras/cam1/config", ""},
 		{"GET", "/status", ""}, {"POST", "/control?var=quality&val=12", ""},
