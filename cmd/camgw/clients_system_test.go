@@ -21,7 +21,7 @@ func TestClients(t *testing.T) {
 	album := newStampAlbum(t)
 	cam := startHostcam(t, "--frames", album.dir, "--fps", "20")
 	d := startDaemon(t, "--port", pagesCamera+"="+cam.link)
-	d.awaitState(t, 5*time.Second, "idle")
+	d.awaitState(t, ample, "idle")
 
 	// With one viewer always there the numbers go on while others come and go.
 	keeper, err := d.watch(t.Context(), "/cam/"+pagesCamera+"/stream.mjpg?fps=2")

@@ -113,7 +113,7 @@ func TestEverySettingOverTheWire(t *testing.T) {
 	t.Parallel()
 	cam := startHostcam(t, "--sensor", "OV3660", "--fps", "20")
 	d := startDaemon(t, "--port", cam.link, "--allow-get-control")
-	all := d.awaitConfig(t, 10*time.Second)
+	all := d.awaitConfig(t, ample)
 	if got := slices.Sorted(maps.Keys(all)); !slices.Equal(got, slices.Sorted(slices.Values(everything))) {
 		t.Fatalf("settings %v", got)
 	}
@@ -249,7 +249,7 @@ func TestSettingsShowInThePicture(t *testing.T) {
 		quality := 10 + size.w/40
 		d.patch(t, "", fmt.Sprintf(`{"size":"%dx%d","quality":%d}`, size.w, size.h, quality))
 		until("the size set", func(w, h int) bool { return w == size.w && h == size.h })
-		within(t, 2*time.Second, "the quality in the metrics", func() bool { return d.metric(t, "camgw_camera_quality") == float64(quality) })
+		within(t, ample, "the quality in the metrics", func() bool { return d.metric(t, "camgw_camera_quality") == float64(quality) })
 	}
 	v.conn.Close()
 	s := d.status(t)
@@ -288,7 +288,7 @@ func TestSettingsAfterReboots(t *testing.T) {
 			want := map[string]any{"size": "320x240", "contrast": 2.0, "quality": 21.0, "vflip": 1.0}
 			check := func(when string) {
 				t.Helper()
-				all := d.awaitConfig(t, 15*time.Second)
+				all := d.awaitConfig(t, ample)
 				for name, value := range want {
 					if all[name].Value != value {
 						t.Errorf("%s: %s is %v, want %v", when, name, all[name].Value, value)
@@ -303,7 +303,7 @@ func TestSettingsAfterReboots(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				within(t, 15*time.Second, "a reboot", func() bool { return d.metric(t, "camgw_device_reboots_total") > float64(i) })
+				within(t, ample, "a reboot", func() bool { return d.metric(t, "camgw_device_reboots_total") > float64(i) })
 				check(fmt.Sprintf("after reboot %d", i+1))
 				if i == 0 && tt.signal {
 					d.patch(t, "", `{"contrast":-1,"lamp":77}`)
@@ -333,7 +333,7 @@ func TestQualityAuto(t *testing.T) {
 	t.Parallel()
 	cam := startHostcam(t, "--fps", "20")
 	d := startDaemon(t, "--port", cam.link, "--set", "quality=auto", "--set", "target_fps=12.5", "--set", "quality_best=6", "--set", "quality_worst=50")
-	all := d.awaitConfig(t, 10*time.Second)
+	all := d.awaitConfig(t, ample)
 	if !all["quality"].Auto || all["target_fps"].Value != 12.5 || all["quality_best"].Value != 6.0 || all["quality_worst"].Value != 50.0 {
 		t.Errorf("%+v", all)
 	}
@@ -388,7 +388,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 	}
 
 	d := startDaemon(t, "--port", "/dev/camgw-is-not-there", "--set", "quality=12")
-	d.awaitState(t, 5*time.Second, "offline") // before, the port is being opened for the first time
+	d.awaitState(t, ample, "offline") // before, the port is being opened for the first time
 	for _, r := range []struct{ method, path, body string }{
 		{"PATCH", "/api/v1/cameras/cam1/config", `{"quality":12}`}, {"GET", "/api/v1/cameras/cam1/config", ""},
 		{"GET", "/status", ""}, {"POST", "/control?var=quality&val=12", ""},

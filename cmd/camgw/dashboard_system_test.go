@@ -77,7 +77,7 @@ func drawDashboard(t *testing.T, p *prometheus, name string) {
 	}))
 	defer server.Close()
 	tab := startBrowser(t).open(t, &daemon{url: server.URL}, "/", window{width: 1600, height: 1200})
-	tab.await(20*time.Second, "the panels", `document.body?.dataset.drawn`)
+	tab.await(ample, "the panels", `document.body?.dataset.drawn`)
 	height, err := strconv.Atoi(tab.text(`document.body.dataset.drawn`))
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ func (f *fleet) serve(t *testing.T, n int) *daemon {
 		args = append(args, "--port", fmt.Sprintf("c%d=%s", i, cam.link))
 	}
 	d := startDaemon(t, args...)
-	within(t, 20*time.Second, "every camera to be linked at 3 Mbaud", func() bool {
+	within(t, ample, "every camera to be linked at 3 Mbaud", func() bool {
 		for _, c := range d.cameras(t) {
 			if c.State != "idle" || c.Baud != 3000000 {
 				return false
@@ -170,7 +170,7 @@ func (f *fleet) accounts(t *testing.T, d *daemon, first int) []account {
 	for i, cam := range f.cams[first:] {
 		i += first
 		var h hostcamStats
-		within(t, 3*time.Second, "a report of the device", func() bool { h = cam.read(t); return h.Uptime > said[i] && !h.Awake })
+		within(t, ample, "a report of the device", func() bool { h = cam.read(t); return h.Uptime > said[i] && !h.Awake })
 		all[i] = account{h.Sent, h.BytesLost, d.harm(t, i), d.cameras(t)[i].Frames.Received}
 	}
 	return all

@@ -120,7 +120,7 @@ func TestEveryFrameToASlowViewer(t *testing.T) {
 	// The device sends so many and no more: who is given as many different ones has missed none.
 	cam := startHostcam(t, "--usb", "--frames", reel.dir, "--fps", fmt.Sprint(fps), "--count", fmt.Sprint(total))
 	d := startDaemon(t, "--port", cam.link)
-	d.awaitState(t, 5*time.Second, "idle")
+	d.awaitState(t, ample, "idle")
 	all, err := d.watch(t.Context(), "/stream?mode=all")
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestEveryFrameToASlowViewer(t *testing.T) {
 	}
 	whole := time.Since(begin)
 	before, during, after := quick/free.Seconds(), slow/(held-free).Seconds(), behind/(whole-held).Seconds()
-	within(t, 3*time.Second, "the device's own count", func() bool { return cam.read(t).Sent == total })
+	within(t, ample, "the device's own count", func() bool { return cam.read(t).Sent == total })
 	all.conn.Close()
 	seen := young()
 	d.balance(t)
@@ -196,7 +196,7 @@ func TestFrozenLockstepViewer(t *testing.T) {
 	reel := newReel(t, 500, 20000)
 	cam := startHostcam(t, "--usb", "--frames", reel.dir, "--fps", fmt.Sprint(fps))
 	d := startDaemon(t, "--port", cam.link, "--lockstep-timeout", timeout.String())
-	d.awaitState(t, 5*time.Second, "idle")
+	d.awaitState(t, ample, "idle")
 	var views []func() []sighting
 	for _, mode := range []string{"lockstep", "lockstep", "lockstep", "latest"} {
 		v, err := d.watch(t.Context(), "/stream?mode="+mode)
@@ -261,7 +261,7 @@ func TestFrozenViewerOfAll(t *testing.T) {
 	reel := newReel(t, 500, 20000)
 	cam := startHostcam(t, "--usb", "--frames", reel.dir, "--fps", fmt.Sprint(fps))
 	d := startDaemon(t, "--port", cam.link, "--all-patience", patience.String())
-	d.awaitState(t, 5*time.Second, "idle")
+	d.awaitState(t, ample, "idle")
 	latest, err := d.watch(t.Context(), "/stream")
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ func TestPageShowsEachCamera(t *testing.T) {
 		if got := p.text(fmt.Sprintf(`probe.canvas(%q).width`, id)); got != strconv.Itoa(width) {
 			t.Errorf("%s is shown %s pixels wide", id, got)
 		}
-		p.await(5*time.Second, id+" as it is", fmt.Sprintf(`probe.bars(probe.canvas(%q)) === %q`, id, upright))
+		p.await(ample, id+" as it is", fmt.Sprintf(`probe.bars(probe.canvas(%q)) === %q`, id, upright))
 	}
 	if got := p.text(`document.querySelector('.tile[aria-label="Camera small"] .tile-name').textContent`); got != `<b onclick="x">"small"</b>` {
 		t.Errorf("the device's name is shown as %s", got)
@@ -38,19 +38,19 @@ func TestPageShowsEachCamera(t *testing.T) {
 	}
 	// The view of one, and what it says there, is what the gateway knows.
 	p.eval(`document.querySelector('.tile-link[href="#/cam/large"]').click()`, nil)
-	p.await(5*time.Second, "the view", `document.querySelector(".stage canvas") && probe.number(document.querySelector(".stage canvas")) > 0`)
+	p.await(ample, "the view", `document.querySelector(".stage canvas") && probe.number(document.querySelector(".stage canvas")) > 0`)
 	var shift float64
 	p.eval(`new Promise((done) => { let sum = 0; new PerformanceObserver((list) => { for (const e of list.getEntries()) if (!e.hadRecentInput) sum += e.value; }).observe({type: "layout-shift", buffered: true}); setTimeout(() => done(sum), 300) })`, &shift)
 	t.Logf("layout shift %.4f", shift)
 	if shift > 0.02 {
 		t.Errorf("what is on the page moved about: %.3f", shift)
 	}
-	p.await(10*time.Second, "figures", `document.querySelector(".figure-value").textContent === "8.0 fps" && document.querySelectorAll(".chart canvas").length === 7`)
+	p.await(ample, "figures", `document.querySelector(".figure-value").textContent === "8.0 fps" && document.querySelectorAll(".chart canvas").length === 7`)
 	if said := p.text("document.body.innerText"); !strings.Contains(said, "800 × 600") || !strings.Contains(said, "USB") {
 		t.Errorf("the view says %s", said)
 	}
 	// The one that nobody looks at any more rests.
-	within(t, 10*time.Second, "the small camera to rest", func() bool { return !small.read(t).Awake })
+	within(t, ample, "the small camera to rest", func() bool { return !small.read(t).Awake })
 	p.clean()
 }
 
@@ -59,23 +59,23 @@ func TestPageShowsEachCamera(t *testing.T) {
 func TestPageSetsEverything(t *testing.T) {
 	cam := startHostcam(t, "--sensor", "OV3660", "--fps", "10")
 	d := startDaemon(t, "--port", cam.link)
-	d.awaitConfig(t, 10*time.Second)
+	d.awaitConfig(t, ample)
 	b := startBrowser(t)
 	p := openPage(t, b, d, "/#/cam/cam1/settings", desk, "cam1")
-	p.await(5*time.Second, "the settings", `document.querySelectorAll(".control").length > 20`)
+	p.await(ample, "the settings", `document.querySelectorAll(".control").length > 20`)
 
 	// effective waits until the gateway and the page agree on a value that is not the one before.
 	changed := map[string]bool{}
 	change := func(name string) {
 		t.Helper()
-		before := fmt.Sprint(d.awaitConfig(t, 5*time.Second)[name].Value)
+		before := fmt.Sprint(d.awaitConfig(t, ample)[name].Value)
 		field := fmt.Sprintf(`document.querySelector('.control[data-name="%s"]').querySelector("input:not([id$=-auto]), select")`, name)
 		kind := p.text(field + `.type`)
 		shown := field + `.value`
 		if kind == "checkbox" {
 			shown = `Number(` + field + `.checked)`
 		}
-		p.await(5*time.Second, name+" shown as it is", fmt.Sprintf(`%s == %q`, shown, before))
+		p.await(ample, name+" shown as it is", fmt.Sprintf(`%s == %q`, shown, before))
 		switch kind {
 		case "range":
 			p.eval(field+`.focus()`, nil)
@@ -97,11 +97,11 @@ func TestPageSetsEverything(t *testing.T) {
 			t.Fatalf("%s is a %s", name, kind)
 		}
 		var now string
-		within(t, 5*time.Second, name+" ("+kind+", "+before+") changed on the device", func() bool {
-			now = fmt.Sprint(d.awaitConfig(t, 5*time.Second)[name].Value)
+		within(t, ample, name+" ("+kind+", "+before+") changed on the device", func() bool {
+			now = fmt.Sprint(d.awaitConfig(t, ample)[name].Value)
 			return now != before
 		})
-		p.await(3*time.Second, name+" shown as "+now, fmt.Sprintf(`%s == %q && !document.querySelector('.control[data-name="%s"]').classList.contains("sending")`, shown, now, name))
+		p.await(ample, name+" shown as "+now, fmt.Sprintf(`%s == %q && !document.querySelector('.control[data-name="%s"]').classList.contains("sending")`, shown, now, name))
 		if fault := p.text(fmt.Sprintf(`document.querySelector('.control[data-name="%s"] .control-error').textContent`, name)); fault != "" {
 			t.Errorf("%s: %s", name, fault)
 		}
@@ -123,11 +123,11 @@ func TestPageSetsEverything(t *testing.T) {
 		}
 	}
 	p.eval(`document.querySelector('[id$="-auto"]').click()`, nil)
-	p.await(5*time.Second, "automatic quality", `!document.querySelector('.control[data-name="target_fps"] input').disabled`)
+	p.await(ample, "automatic quality", `!document.querySelector('.control[data-name="target_fps"] input').disabled`)
 	for _, name := range offered("*") {
 		change(name)
 	}
-	all := d.awaitConfig(t, 5*time.Second)
+	all := d.awaitConfig(t, ample)
 	for name, c := range all {
 		if c.Supported && !c.ReadOnly && !changed[name] {
 			t.Errorf("the page does not offer %s", name)
@@ -137,23 +137,23 @@ func TestPageSetsEverything(t *testing.T) {
 
 	// A preset sets several; reverting all sets what was there at first.
 	p.eval(`[...document.querySelectorAll(".chip")].find((c) => c.textContent === "Slow link").click()`, nil)
-	within(t, 5*time.Second, "the preset on the device", func() bool {
-		all := d.awaitConfig(t, 5*time.Second)
+	within(t, ample, "the preset on the device", func() bool {
+		all := d.awaitConfig(t, ample)
 		return all["size"].Value == "320x240" && fmt.Sprint(all["target_fps"].Value) == "5"
 	})
-	p.await(5*time.Second, "revert", `!document.querySelector(".settings-actions button").disabled`)
+	p.await(ample, "revert", `!document.querySelector(".settings-actions button").disabled`)
 	p.eval(`document.querySelector(".settings-actions button").click()`, nil)
-	within(t, 5*time.Second, "the first settings on the device", func() bool {
-		all := d.awaitConfig(t, 5*time.Second)
+	within(t, ample, "the first settings on the device", func() bool {
+		all := d.awaitConfig(t, ample)
 		return all["size"].Value == "640x480" && fmt.Sprint(all["quality"].Value) == "12" && fmt.Sprint(all["hmirror"].Value) == "0" && fmt.Sprint(all["effect"].Value) == "0"
 	})
-	p.await(5*time.Second, "the picture as it was", fmt.Sprintf(`probe.bars(probe.canvas("cam1")) === %q`, upright))
+	p.await(ample, "the picture as it was", fmt.Sprintf(`probe.bars(probe.canvas("cam1")) === %q`, upright))
 	p.clean()
 
 	// What cannot be is told at the control, in the gateway's words.
 	p.eval(`{ const s = document.querySelector('.control[data-name="size"] select'); s.add(new Option("no such size", "17x17")); s.value = "17x17"; s.dispatchEvent(new Event("change")) }`, nil)
-	p.await(5*time.Second, "the error at the control", `document.querySelector('.control[data-name="size"] .control-error').textContent.includes("17x17")`)
-	p.await(5*time.Second, "the size in effect", `document.querySelector('.control[data-name="size"] select').value === "640x480"`)
+	p.await(ample, "the error at the control", `document.querySelector('.control[data-name="size"] .control-error').textContent.includes("17x17")`)
+	p.await(ample, "the size in effect", `document.querySelector('.control[data-name="size"] select').value === "640x480"`)
 }
 
 // TestPageFollowsTheDevice: what is set shows in the picture; a reboot is shown, heals by itself and loses no setting.
@@ -162,16 +162,16 @@ func TestPageFollowsTheDevice(t *testing.T) {
 	d := startDaemon(t, "--port", "door="+cam.link)
 	p := openPage(t, startBrowser(t), d, "/#/cam/door/settings", desk, "door")
 	p.eval(`window.news = []; new MutationObserver(() => news.push(document.querySelector("#news").textContent)).observe(document.querySelector("#news"), {childList: true, characterData: true, subtree: true})`, nil)
-	p.await(5*time.Second, "the settings", `document.querySelector('.control[data-name="hmirror"]')`)
+	p.await(ample, "the settings", `document.querySelector('.control[data-name="hmirror"]')`)
 	p.eval(`document.querySelector('.control[data-name="hmirror"] input').click()`, nil)
-	p.await(3*time.Second, "the mirrored picture", fmt.Sprintf(`probe.bars(probe.canvas("door")) === %q`, mirrored))
+	p.await(ample, "the mirrored picture", fmt.Sprintf(`probe.bars(probe.canvas("door")) === %q`, mirrored))
 
 	before := d.status(t).Device
 	_ = cam.cmd.Process.Signal(syscall.SIGHUP)
-	p.await(5*time.Second, "the reboot in words", `news.some((n) => /door (Rebooting|No signal|Connecting)/.test(n))`)
-	p.await(5*time.Second, "its end in words", `news.some((n) => n.includes("door is back"))`)
-	p.await(5*time.Second, "the mirrored picture again", fmt.Sprintf(`document.querySelector(".stage .trouble").hidden && probe.bars(probe.canvas("door")) === %q`, mirrored))
-	p.await(5*time.Second, "the setting shown", `document.querySelector('.control[data-name="hmirror"] input').checked`)
+	p.await(ample, "the reboot in words", `news.some((n) => /door (Rebooting|No signal|Connecting)/.test(n))`)
+	p.await(ample, "its end in words", `news.some((n) => n.includes("door is back"))`)
+	p.await(ample, "the mirrored picture again", fmt.Sprintf(`document.querySelector(".stage .trouble").hidden && probe.bars(probe.canvas("door")) === %q`, mirrored))
+	p.await(ample, "the setting shown", `document.querySelector('.control[data-name="hmirror"] input').checked`)
 	t.Logf("said: %s", p.text(`news.join(" | ")`))
 	_ = before
 	p.clean()
@@ -195,7 +195,7 @@ func TestPageWithoutSignal(t *testing.T) {
 					t.Errorf("the next step is %q", advice)
 				}
 				// A device that has power of its own listens at the old rate until its lease is over.
-				within(t, 8*time.Second, "the device to notice", func() bool { return strings.Count(cam.log.String(), "unlinked") > leases })
+				within(t, ample, "the device to notice", func() bool { return strings.Count(cam.log.String(), "unlinked") > leases })
 				stood := p.text(`probe.number(probe.canvas("door"))`)
 				_ = cam.cmd.Process.Signal(syscall.SIGUSR2)
 				back := p.await(2*time.Second, "the picture", trouble+`.hidden && probe.number(probe.canvas("door")) > `+stood)
@@ -212,10 +212,10 @@ func TestPageOutlivesTheGateway(t *testing.T) {
 	d := startDaemon(t, "--port", "door="+cam.link)
 	p := openPage(t, startBrowser(t), d, "/", desk, "door")
 	d.kill(os.Interrupt)
-	p.await(5*time.Second, "words", `document.querySelector("#summary").textContent.includes("does not answer") && document.querySelector(".trouble").innerText.includes("gateway")`)
+	p.await(ample, "words", `document.querySelector("#summary").textContent.includes("does not answer") && document.querySelector(".trouble").innerText.includes("gateway")`)
 	address := strings.TrimPrefix(d.url, "http://")
 	startDaemon(t, "--listen", address, "--port", "door="+cam.link)
-	p.await(15*time.Second, "the picture", `document.querySelector(".trouble").hidden && document.querySelector("#summary").textContent === "1 of 1 live"`)
+	p.await(ample, "the picture", `document.querySelector(".trouble").hidden && document.querySelector("#summary").textContent === "1 of 1 live"`)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, problem := range p.problems {
@@ -233,12 +233,12 @@ func TestPageWithoutWebSocket(t *testing.T) {
 	p := b.open(t, d, "/healthz", desk)
 	p.call("Page.addScriptToEvaluateOnNewDocument", map[string]any{"source": `window.WebSocket = class { static OPEN = 1; readyState = 3; constructor() { setTimeout(() => this.onclose?.(), 5) } close() {} send() {} }`}, nil)
 	p.call("Page.navigate", map[string]any{"url": d.url + "/"}, nil)
-	p.await(10*time.Second, "a stream", `document.querySelector(".glass img")?.naturalWidth === 640 && !document.querySelector(".glass img").hidden`)
-	p.await(5*time.Second, "the state", `document.querySelector("#summary").textContent === "1 of 1 live"`)
+	p.await(ample, "a stream", `document.querySelector(".glass img")?.naturalWidth === 640 && !document.querySelector(".glass img").hidden`)
+	p.await(ample, "the state", `document.querySelector("#summary").textContent === "1 of 1 live"`)
 	_ = cam.cmd.Process.Signal(syscall.SIGUSR1)
-	p.await(3*time.Second, "no signal", `document.querySelector(".trouble").innerText.includes("Unplugged")`)
+	p.await(ample, "no signal", `document.querySelector(".trouble").innerText.includes("Unplugged")`)
 	_ = cam.cmd.Process.Signal(syscall.SIGUSR2)
-	p.await(4*time.Second, "signal", `document.querySelector(".trouble").hidden`)
+	p.await(ample, "signal", `document.querySelector(".trouble").hidden`)
 	p.clean()
 }
 

@@ -6,7 +6,6 @@ import (
 	"image"
 	"image/jpeg"
 	"testing"
-	"time"
 )
 
 // desk and phone are the windows that the page is looked at through.
@@ -68,10 +67,10 @@ const (
 func openPage(t testing.TB, b *browser, d *daemon, path string, w window, ids ...string) *tab {
 	t.Helper()
 	p := b.open(t, d, path, w)
-	p.await(20*time.Second, "the page", `document.querySelector("main > section")`)
+	p.await(ample, "the page", `document.querySelector("main > section")`)
 	p.eval(pageProbe, nil)
 	for _, id := range ids {
-		p.await(20*time.Second, "pictures of "+id, fmt.Sprintf(`probe.canvas(%q) && probe.number(probe.canvas(%[1]q)) > 0`, id))
+		p.await(ample, "pictures of "+id, fmt.Sprintf(`probe.canvas(%q) && probe.number(probe.canvas(%[1]q)) > 0`, id))
 	}
 	return p
 }

@@ -57,7 +57,7 @@ func startPrometheus(t *testing.T, targets []string, flags ...string) *prometheu
 	p := &prometheus{url: "http://" + address, begin: time.Now()}
 	p.process = startProcess(t, "prometheus", append([]string{"--config.file=" + dir + "/prometheus.yml", "--storage.tsdb.path=" + dir + "/data",
 		"--web.listen-address=" + address, "--log.level=warn"}, flags...)...)
-	within(t, 20*time.Second, "Prometheus", func() bool {
+	within(t, ample, "Prometheus", func() bool {
 		resp, err := http.Get(p.url + "/-/ready")
 		if err != nil {
 			return false
@@ -229,7 +229,7 @@ func TestPrometheus(t *testing.T) {
 	}
 	crowded := strings.TrimPrefix(full.url, "http://")
 	p := startPrometheus(t, []string{strings.TrimPrefix(well.url, "http://"), address, crowded})
-	within(t, 20*time.Second, "scrapes, and viewers in their places", func() bool {
+	within(t, ample, "scrapes, and viewers in their places", func() bool {
 		return full.metric(t, "camgw_clients") == 30 && len(p.query(t, "up == 1")) == 3
 	})
 	limit := uint64(full.usage(t).descriptors) + 1
@@ -243,7 +243,7 @@ func TestPrometheus(t *testing.T) {
 	for range 5 {
 		laggard(ctx, &wg, ill, "/cam/crowd/stream.mjpg")
 	}
-	within(t, 10*time.Second, "a first picture, and every place taken", func() bool {
+	within(t, ample, "a first picture, and every place taken", func() bool {
 		return ill.metric(t, `camgw_frames_published_total{camera="frozen"}`) > 0 && ill.metric(t, "camgw_clients") == 11
 	})
 	if err := cams["frozen"].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -305,7 +305,7 @@ func TestPrometheus(t *testing.T) {
 	for range 3 {
 		ill.kill(syscall.SIGKILL)
 		ill.process = startDaemon(t, args...).process
-		within(t, 10*time.Second, "a scrape of the new process", func() bool {
+		within(t, ample, "a scrape of the new process", func() bool {
 			now := p.value(t, started)
 			was := last
 			last = cmp.Or(now, last)
@@ -398,7 +398,7 @@ func native(t *testing.T, d *daemon) {
 	t.Helper()
 	p := startPrometheus(t, []string{strings.TrimPrefix(d.url, "http://")}, "--enable-feature=native-histograms")
 	// 10 pictures a second. A fine bucket is a twelfth wide, where the classic one reaches from .066 to .1.
-	within(t, 20*time.Second, "a native histogram with a median of a tenth of a second", func() bool {
+	within(t, ample, "a native histogram with a median of a tenth of a second", func() bool {
 		median, err := strconv.ParseFloat(p.value(t, `histogram_quantile(0.5, rate(camgw_frame_interval_seconds{camera="shed"}[4s]))`), 64)
 		return err == nil && median > .085 && median < .115
 	})

@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 			},
 			"answers": func(ts *testscript.TestScript, _ bool, args []string) {
 				address := strings.TrimSpace(ts.ReadFile(args[1]))
-				within(t, 20*time.Second, "answer "+args[0], func() bool {
+				within(t, ample, "answer "+args[0], func() bool {
 					resp, err := http.Get(address)
 					ts.Check(err)
 					ts.Check(resp.Body.Close())

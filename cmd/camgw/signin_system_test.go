@@ -44,7 +44,7 @@ func manageUsers(t *testing.T, users, input string, args ...string) {
 // signIn fills in the form as a person would, or a password manager.
 func (p *tab) signIn(user, password string) {
 	p.t.Helper()
-	p.await(20*time.Second, "the form", `document.querySelector(".signin form")`)
+	p.await(ample, "the form", `document.querySelector(".signin form")`)
 	for id, value := range map[string]string{"user": user, "password": password} {
 		p.eval(fmt.Sprintf(`document.getElementById(%q).focus()`, id), nil)
 		p.call("Input.insertText", map[string]any{"text": value}, nil)
@@ -59,7 +59,7 @@ func TestSignIn(t *testing.T) {
 	d, users := startGuarded(t, "--port", "door="+cam.link)
 	b := startBrowser(t, "--host-resolver-rules=MAP *.test 127.0.0.1")
 	p := b.open(t, d, "/", phone)
-	p.await(20*time.Second, "the form", `document.querySelector(".signin form")`)
+	p.await(ample, "the form", `document.querySelector(".signin form")`)
 	if fits := p.text(`document.documentElement.scrollWidth <= innerWidth && document.querySelector("form").method === "post"`); fits != "true" {
 		t.Errorf("the form on a phone: %s", fits)
 	}
@@ -81,23 +81,23 @@ func TestSignIn(t *testing.T) {
 	p.resize(desk)
 
 	p.signIn(signInUser, "not this one")
-	p.await(20*time.Second, "what went wrong", `document.querySelector("#why:not([hidden])")?.textContent.includes("do not go together")`)
+	p.await(ample, "what went wrong", `document.querySelector("#why:not([hidden])")?.textContent.includes("do not go together")`)
 	if at := p.text(`location.pathname`); at != "/" {
 		t.Errorf("the form is now at %s", at)
 	}
 	p.signIn(signInUser, signInPassword)
-	p.await(20*time.Second, "the page", `document.querySelector("main > section")`)
+	p.await(ample, "the page", `document.querySelector("main > section")`)
 	p.eval(pageProbe, nil)
-	p.await(20*time.Second, "pictures", `probe.canvas("door") && probe.number(probe.canvas("door")) > 0`)
+	p.await(ample, "pictures", `probe.canvas("door") && probe.number(probe.canvas("door")) > 0`)
 	if cookie := p.text(`document.cookie`); cookie != "" {
 		t.Errorf("scripts can read the session: %s", cookie)
 	}
 
 	// A player gets a link, which opens this camera's pictures and nothing else.
 	p.goTo("#/cam/door/connect")
-	p.await(10*time.Second, "the button", `document.querySelector(".connect-link button")`)
+	p.await(ample, "the button", `document.querySelector(".connect-link button")`)
 	p.eval(`document.querySelector(".connect-link button").click()`, nil)
-	p.await(10*time.Second, "the link", `[...document.querySelectorAll(".address a")].some((a) => a.href.includes("stream.mjpg?sig="))`)
+	p.await(ample, "the link", `[...document.querySelectorAll(".address a")].some((a) => a.href.includes("stream.mjpg?sig="))`)
 	link := p.text(`[...document.querySelectorAll(".address a")].find((a) => a.href.includes("snapshot.jpg?sig=")).href`)
 	link = strings.Replace(link, "cams.test", "127.0.0.1", 1)
 	for address, want := range map[string]int{link: 200, strings.Replace(link, "snapshot.jpg", "status", 1): 401, strings.Split(link, "?")[0]: 401} {
@@ -114,22 +114,22 @@ func TestSignIn(t *testing.T) {
 		p.eval(`setTimeout(() => document.querySelector('.tools button[title^="Sign out"]').click())`, nil)
 	})
 	manageUsers(t, users, signInPassword+"\n", "user", "add", "vic", "--role", "viewer", "--password-stdin")
-	within(t, 20*time.Second, "the new user", func() bool { return strings.Count(d.log.String(), "users read") > 1 })
+	within(t, ample, "the new user", func() bool { return strings.Count(d.log.String(), "users read") > 1 })
 	p.signIn("vic", signInPassword)
-	p.await(20*time.Second, "the page for who may only watch", `document.querySelector("main > section")`)
+	p.await(ample, "the page for who may only watch", `document.querySelector("main > section")`)
 	p.goTo("#/cam/door/settings")
-	p.await(20*time.Second, "settings that cannot be changed", `document.querySelector(".settings-locked:not([hidden])") && document.querySelector(".settings fieldset") &&
+	p.await(ample, "settings that cannot be changed", `document.querySelector(".settings-locked:not([hidden])") && document.querySelector(".settings fieldset") &&
 		!document.querySelector(".settings fieldset:not(:disabled)") && document.querySelector(".presets").hidden && document.querySelector(".settings-actions").hidden`)
 	p.leaves("signing out", func() {
 		p.eval(`setTimeout(() => document.querySelector('.tools button[title^="Sign out"]').click())`, nil)
 	})
 	p.signIn(signInUser, signInPassword)
-	p.await(20*time.Second, "the page again", `document.querySelector("main > section")`)
+	p.await(ample, "the page again", `document.querySelector("main > section")`)
 	p.eval(pageProbe, nil)
-	p.await(20*time.Second, "pictures again", `document.querySelector(".stage canvas, .tile canvas")`)
+	p.await(ample, "pictures again", `document.querySelector(".stage canvas, .tile canvas")`)
 	p.leaves("removed", func() { manageUsers(t, users, "", "user", "remove", signInUser) })
-	p.await(20*time.Second, "the form, after the user was removed", `document.querySelector(".signin form")`)
-	within(t, 5*time.Second, "the end of it in the log", func() bool { return strings.Contains(d.log.String(), `msg="access ended"`) })
+	p.await(ample, "the form, after the user was removed", `document.querySelector(".signin form")`)
+	within(t, ample, "the end of it in the log", func() bool { return strings.Contains(d.log.String(), `msg="access ended"`) })
 	if log := d.log.String(); strings.Contains(log, "not this one") || strings.Contains(log, signInPassword) || strings.Contains(log, "sig=") {
 		t.Error("the log tells secrets")
 	}
@@ -209,7 +209,7 @@ func TestHostileNames(t *testing.T) {
 	defer site.Close()
 	b := startBrowser(t)
 	p := b.open(t, &daemon{process: b.process, url: site.URL}, "/", desk)
-	p.await(20*time.Second, "the page", fmt.Sprintf(`document.querySelectorAll(".tile").length === %d`, len(hostile)))
+	p.await(ample, "the page", fmt.Sprintf(`document.querySelectorAll(".tile").length === %d`, len(hostile)))
 	for _, w := range []window{desk, phone} {
 		p.resize(w)
 		views := []string{"#/"}
@@ -218,7 +218,7 @@ func TestHostileNames(t *testing.T) {
 		}
 		for _, view := range append(views, "#/cam/"+`%3Cimg%20src=x%20onerror=document.title='owned'%3E`) {
 			p.goTo(view)
-			p.await(10*time.Second, view, `document.querySelector(".tile, .content > *, .unknown")`)
+			p.await(ample, view, `document.querySelector(".tile, .content > *, .unknown")`)
 			var found struct {
 				Title                string
 				Images, Scripts, Odd int

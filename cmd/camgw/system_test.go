@@ -65,6 +65,9 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
+// ample is for waits that measure nothing: far more than any of them takes, even on a busy machine.
+const ample = 20 * time.Second
+
 // within polls for a condition of another process. There is no event to wait
 // for across that boundary, so that it looks often and gives up in time.
 func within(t testing.TB, limit time.Duration, what string, ok func() bool) time.Duration {
@@ -167,7 +170,7 @@ func startHostcam(t testing.TB, args ...string) *hostcam {
 func (h *hostcam) start(t testing.TB) {
 	t.Helper()
 	h.process = startProcess(t, programs.hostcam, h.args...)
-	within(t, 5*time.Second, "hostcam's link", func() bool {
+	within(t, ample, "hostcam's link", func() bool {
 		_, err := os.Stat(h.link)
 		return err == nil
 	})
@@ -229,7 +232,7 @@ func startDaemon(t testing.TB, args ...string) *daemon {
 
 func (d *daemon) awaitAddress(t testing.TB) {
 	t.Helper()
-	within(t, 10*time.Second, "the daemon's address", func() bool {
+	within(t, ample, "the daemon's address", func() bool {
 		m := servingOn.FindStringSubmatch(d.log.String())
 		if m != nil {
 			d.url = "http://" + m[1]
@@ -323,7 +326,7 @@ func (d *daemon) awaitState(t testing.TB, limit time.Duration, states ...string)
 // balance checks that every frame is accounted for, once nobody watches any more.
 func (d *daemon) balance(t testing.TB) {
 	t.Helper()
-	within(t, 5*time.Second, "all viewers gone", func() bool { return d.metric(t, "camgw_clients") == 0 })
+	within(t, ample, "all viewers gone", func() bool { return d.metric(t, "camgw_clients") == 0 })
 	s := d.status(t)
 	var rejected uint64
 	for _, n := range s.Frames.Rejected {

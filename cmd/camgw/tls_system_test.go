@@ -124,7 +124,7 @@ func TestTLS(t *testing.T) {
 	d, socket := a.secure(t, "--port", cam.link)
 	address := strings.TrimPrefix(d.url, "https://")
 
-	within(t, 10*time.Second, "a camera", func() bool { return strings.Contains(a.curl(t, d.url+"/api/v1/cameras"), `"state":"idle"`) })
+	within(t, ample, "a camera", func() bool { return strings.Contains(a.curl(t, d.url+"/api/v1/cameras"), `"state":"idle"`) })
 	if got := a.curl(t, "-o", a.path("still.jpg"), "-w", "%{http_code} %{http_version} %{ssl_verify_result}", d.url+"/snapshot.jpg"); got != "200 1.1 0" {
 		t.Errorf("a snapshot: %s", got)
 	}
@@ -179,11 +179,11 @@ func TestTLS(t *testing.T) {
 		t.Errorf("expires %s, want %d", got, expires.Unix())
 	}
 	second := a.issue(t, expires.AddDate(0, 3, 0))
-	within(t, 10*time.Second, "the renewed certificate", func() bool { return serial() == second })
+	within(t, ample, "the renewed certificate", func() bool { return serial() == second })
 	if err := os.WriteFile(a.path("cert.pem"), []byte("half a certific"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	within(t, 10*time.Second, "a failure that is counted", func() bool { return value(`camgw_tls_certificate_reloads_total{result="failure"}`) >= "1" })
+	within(t, ample, "a failure that is counted", func() bool { return value(`camgw_tls_certificate_reloads_total{result="failure"}`) >= "1" })
 	if n := serial(); n != second {
 		t.Errorf("certificate %d after a bad one", n)
 	}
@@ -332,7 +332,7 @@ func TestNginxBeforeAUnixSocket(t *testing.T) {
 	}
 	startProcess(t, "nginx", "-p", dir, "-c", config)
 	var conn net.Conn
-	within(t, 10*time.Second, "nginx", func() bool {
+	within(t, ample, "nginx", func() bool {
 		conn, err = net.Dial("tcp", listen)
 		return err == nil
 	})
