@@ -39,31 +39,44 @@ func newStampAlbum(t testing.TB) *stampAlbum {
 	t.Helper()
 	a := &stampAlbum{dir: t.TempDir(), numbers: make(map[[32]byte]int)}
 	for n := range stampCount {
-		img := image.NewRGBA(image.Rect(0, 0, stampWidth, stampHeight))
-		for y := range stampHeight {
-			bits := n
-			if y*stampRows/stampHeight%2 == 1 {
-				bits = ^n
-			}
-			for x := range stampWidth {
-				c := stampZero
-				if bits>>(stampColumns-1-x*stampColumns/stampWidth)&1 != 0 {
-					c = stampOne
-				}
-				img.SetRGBA(x, y, c)
-			}
-		}
-		var b bytes.Buffer
-		if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 85}); err != nil {
-			t.Fatal(err)
-		}
-		a.numbers[sha256.Sum256(b.Bytes())] = n
-		if err := os.WriteFile(filepath.Join(a.dir, fmt.Sprintf("%04d.jpg", n)), b.Bytes(), 0o644); err != nil {
+		b := stamp(t, n)
+		a.numbers[sha256.Sum256(b)] = n
+		if err := os.WriteFile(filepath.Join(a.dir, fmt.Sprintf("%04d.jpg", n)), b, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return a
 }
+
+// stamp draws the planes at once, by rows: the race detector makes a picture of single pixels dear.
+func stamp(t testing.TB, n int) []byte {
+	t.Helper()
+	one, zero := color.YCbCrModel.Convert(stampOne).(color.YCbCr), color.YCbCrModel.Convert(stampZero).(color.YCbCr)
+	img := image.NewYCbCr(image.Rect(0, 0, stampWidth, stampHeight), image.YCbCrSubsampleRatio420)
+	for y := range stampHeight {
+		bits := n
+		if y*stampRows/stampHeight%2 == 1 {
+			bits = ^n
+		}
+		for column := range stampColumns {
+			c := zero
+			if bits>>(stampColumns-1-column)&1 != 0 {
+				c = one
+			}
+			const cell = stampWidth / stampColumns
+			fill(img.Y[y*img.YStride+column*cell:][:cell], c.Y)
+			fill(img.Cb[y/2*img.CStride+column*cell/2:][:cell/2], c.Cb)
+			fill(img.Cr[y/2*img.CStride+column*cell/2:][:cell/2], c.Cr)
+		}
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 85}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func fill(row []byte, v byte) { copy(row, bytes.Repeat([]byte{v}, len(row))) }
 
 // number is the one of a picture that is here byte for byte as the camera made it.
 func (a *stampAlbum) number(b []byte) (int, error) {
@@ -180,13 +193,9 @@ func checkShown(t testing.TB, numbers []int) {
 
 // TestStampsTellTears: a stamp says its own number, and one made of two says none, wherever it was torn.
 func TestStampsTellTears(t *testing.T) {
-	album := newStampAlbum(t)
+	t.Parallel()
 	load := func(n int) *image.RGBA {
-		b, err := os.ReadFile(filepath.Join(album.dir, fmt.Sprintf("%04d.jpg", n)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		img, err := jpeg.Decode(bytes.NewReader(b))
+		img, err := jpeg.Decode(bytes.NewReader(stamp(t, n)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +203,7 @@ func TestStampsTellTears(t *testing.T) {
 		draw.Draw(out, out.Bounds(), img, image.Point{}, draw.Src)
 		return out
 	}
-	for n := range stampCount {
+	for n := 0; n < stampCount; n += 3 { // each bit is set in some, and clear in some
 		if got, err := readStamp(load(n)); err != nil || got != n {
 			t.Errorf("stamp %d is read as %d, %v", n, got, err)
 		}

@@ -65,10 +65,10 @@ func TestPageIsAccessible(t *testing.T) {
 	p.clean()
 }
 
-// TestPageKeepsItsMemory: nine cameras in one tab for as long as CAMGW_PAGE_SOAK says (40 seconds). After a quarter of
+// TestPageKeepsItsMemory: nine cameras in one tab for as long as CAMGW_PAGE_SOAK says (20 seconds). After a quarter of
 // that all caches are full, and from then on neither the page nor the browser grows.
 func TestPageKeepsItsMemory(t *testing.T) {
-	soak := 40 * time.Second
+	soak := 20 * time.Second
 	if s := os.Getenv("CAMGW_PAGE_SOAK"); s != "" {
 		var err error
 		if soak, err = time.ParseDuration(s); err != nil {

@@ -5,7 +5,7 @@ import { nameOf, stateOf } from "./state.js";
 
 /** @param {HTMLElement} region an aria-live region */
 export function announce(region) {
-  /** @type {Map<string, string>} */
+  /** @type {Map<string, {state: string, boot: string}>} */
   const before = new Map();
   let connected = true;
 
@@ -19,10 +19,13 @@ export function announce(region) {
     if (live.connected) {
       for (const camera of live.cameras) {
         const state = stateOf(camera);
-        const now = state.title ? `${state.word}: ${state.title}` : "up";
+        const now = { state: state.title ? `${state.word}: ${state.title}` : "up", boot: camera.device?.boot_id ?? "" };
         const was = before.get(camera.id);
         before.set(camera.id, now);
-        if (was !== undefined && was !== now) news.push(`${nameOf(camera)} ${now === "up" ? "is back" : now}.`);
+        if (!was) continue;
+        if (was.state !== now.state) news.push(`${nameOf(camera)} ${now.state === "up" ? "is back" : now.state}.`);
+        // A device is up again within less time than passes between two looks of the gateway's.
+        else if (was.boot && now.boot && was.boot !== now.boot) news.push(`${nameOf(camera)} has rebooted.`);
       }
     }
     if (news.length > 0) region.textContent = news.join(" ");
