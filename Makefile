@@ -51,25 +51,29 @@ run: build hostcam ## serve a moving picture without hardware, at http://127.0.0
 	bin/camgw serve --port demo=$$dir/cam.tty
 
 .PHONY: test
-test: need-test check hostcam ## pass every test: Go, C, and the real programs together
-	$(MAKE) -j2 --output-sync=recurse test-firmware test-hostcam test-link
-	$(MAKE) -s test-32
-	-$(MAKE) -s bin/tools/go2rtc
+test: need-test hostcam ## pass every test: Go, C, and the real programs together
+	$(MAKE) -j3 --output-sync=recurse test-hostcam test-check test-firmware test-link test-32 test-prepare
 	$(GO) test -race -shuffle=on -parallel 4 -timeout 20m ./...
 	$(MAKE) -s test-abuse
 	$(MAKE) chaos CHAOS_SEED=1
 
-# Side by side: two compute, and make way for the third, whose emulated wire has its time to keep.
-.PHONY: test-firmware test-hostcam test-link
+# Side by side: hostcam's emulated wires have their time to keep and leave the processors idle; what computes makes way for them.
+.PHONY: test-hostcam test-check test-firmware test-link test-prepare
+test-hostcam: need-test hostcam
+	$(MAKE) -C firmware/ports/posix test
+test-check: need-test
+	nice -n 19 $(MAKE) check
 test-firmware: need-test
 	nice -n 19 $(MAKE) -C firmware test events
 	nice -n 19 $(MAKE) firmware-check firmware-size
-test-hostcam: need-test
-	$(MAKE) -C firmware/ports/posix test
 
 # Without the race detector, under which it would take four times as long and find no more: it is one goroutine.
 test-link: need-test
 	nice -n 19 $(GO) test -count=1 -timeout 15m ./internal/linkmodel
+
+test-prepare: need-test
+	-nice -n 19 $(MAKE) -s bin/tools/go2rtc
+	nice -n 19 $(GO) build -race ./...
 
 # By itself: it measures what attackers cost healthy viewers, and not what other tests do.
 ABUSE ?= 1
@@ -89,7 +93,7 @@ bin/tools/go2rtc: tools/go2rtc/go.mod tools/go2rtc/go.sum
 # A thread may tear 64 bits there, and an int holds no more than 2^31. Not its web tests: browsers and players say the same of them twice.
 .PHONY: test-32
 test-32: ## the Go tests on 32 bits: atomics, and what overflows
-	CGO_ENABLED=0 GOARCH=386 $(GO) test -shuffle=on -timeout 10m $$($(GO) list ./internal/... | grep -v -e /internal$$ -e /internal/bench -e /internal/linkmodel -e /internal/web$$)
+	CGO_ENABLED=0 GOARCH=386 nice -n 19 $(GO) test -shuffle=on -timeout 10m $$($(GO) list ./internal/... | grep -v -e /internal$$ -e /internal/bench -e /internal/linkmodel -e /internal/web$$)
 
 .PHONY: check
 check: need-test check-page check-deploy lint ## formatting and static checks

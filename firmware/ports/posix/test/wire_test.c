@@ -103,6 +103,7 @@ static bool wrong_rate_garbles(void)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         CHECK(host_open(&h, rig_link(), wrong[i]), "%u", wrong[i]);
         CHECK(!host_link(&h, 1300), "linked at %u", wrong[i]);
+        (void)host_run(&h, 200, NULL); /* a byte that is read late would be read at the next rate */
         CHECK(h.hellos == 0 && h.bytes > 20, "%u hellos in %llu bytes at %u", h.hellos, (unsigned long long)h.bytes,
               wrong[i]);
         CHECK(host_set_baud(&h, 115200) && host_run(&h, 1500, some_hello), "no hello after %u", wrong[i]);
