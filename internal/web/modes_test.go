@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -227,7 +228,7 @@ func dialTCP(t *testing.T, address, target string) *client {
 // With a viewer of all frames at half the camera's speed the camera slows to it: 10,000 frames arrive without a gap, and
 // a latest viewer beside it is not behind.
 func TestAllOverTCP(t *testing.T) {
-	const frames, size, burst = 10000, 8000, 4 // in a millisecond: no timer is finer
+	const frames, size, burst = 10000, 8000, 4 // in a turn of a millisecond: no timer is finer, and a busy machine's is coarser
 	hub := fanout.NewHub(Envelope)
 	s := New(Options{Perimeter: testPerimeter,
 		RepeatAfter: time.Hour, Limits: Limits{AllBuffer: 1 << 20, AllPatience: time.Minute}, SendBuffer: 256 << 10,
@@ -244,8 +245,11 @@ func TestAllOverTCP(t *testing.T) {
 	defer cancel()
 	var wg sync.WaitGroup
 	var held, bursts int
+	var turn atomic.Int64
+	var turns []time.Duration // how long each took
 	wg.Go(func() {
 		for n := uint64(1); n <= frames && ctx.Err() == nil; {
+			begin := time.Now()
 			if hub.Allowance() > 0 {
 				bursts++
 			}
@@ -258,7 +262,10 @@ func TestAllOverTCP(t *testing.T) {
 				n++
 			}
 			time.Sleep(time.Millisecond)
+			turns = append(turns, time.Since(begin))
+			turn.Add(1)
 		}
+		turn.Store(frames) // what is on its way waits for no turn
 	})
 	var ages []time.Duration
 	wg.Go(func() {
@@ -273,7 +280,6 @@ func TestAllOverTCP(t *testing.T) {
 			}
 		}
 	})
-	start := time.Now()
 	for n := uint64(1); n <= frames; n++ {
 		picture, _, err := all.part()
 		if err != nil {
@@ -282,20 +288,21 @@ func TestAllOverTCP(t *testing.T) {
 		if got := binary.LittleEndian.Uint64(picture); got != n {
 			t.Fatalf("frame %d came after frame %d", got, n-1)
 		}
-		if behind := time.Duration(n)*2*time.Millisecond/burst - time.Since(start); behind > time.Millisecond {
-			time.Sleep(behind)
+		for turn.Load() < int64(2*n/burst) {
+			time.Sleep(time.Millisecond)
 		}
 	}
 	wg.Wait()
 	slices.Sort(ages)
-	t.Logf("the camera was held back %d times; the latest viewer got %d frames of %d, aged p50 %v, p95 %v, p99 %v, at most %v",
-		held, len(ages), frames, ages[len(ages)/2], ages[len(ages)*95/100], ages[len(ages)*99/100], ages[len(ages)-1])
+	slices.Sort(turns)
+	t.Logf("the camera was held back %d times in %d turns, of %v; the latest viewer got %d frames of %d, aged p50 %v, p95 %v, p99 %v, at most %v",
+		held, len(turns), turns[len(turns)/2], len(ages), frames, ages[len(ages)/2], ages[len(ages)*95/100], ages[len(ages)*99/100], ages[len(ages)-1])
 	if held == 0 || len(ages) < bursts*9/10 {
 		t.Errorf("the camera was held back %d times; of %d bursts the latest viewer saw %d frames", held, bursts, len(ages))
 	}
 	// A scheduler that runs somebody else for a while ages the frames of that while, and no others.
-	if p95 := ages[len(ages)*95/100]; p95 > 2*time.Millisecond {
-		t.Errorf("one in twenty of the latest viewer's frames was older than %v, two turns of the camera", p95)
+	if p95, limit := ages[len(ages)*95/100], 2*turns[len(turns)*95/100]; p95 > limit {
+		t.Errorf("one in twenty of the latest viewer's frames was older than %v; two turns of the camera are %v", p95, limit)
 	}
 }
 
