@@ -249,7 +249,7 @@ func TestSettingsShowInThePicture(t *testing.T) {
 		quality := 10 + size.w/40
 		d.patch(t, "", fmt.Sprintf(`{"size":"%dx%d","quality":%d}`, size.w, size.h, quality))
 		until("the size set", func(w, h int) bool { return w == size.w && h == size.h })
-		within(t, ample, "the quality in the metrics", func() bool { return d.metric(t, "camgw_camera_quality") == float64(quality) })
+		within(t, 2*time.Second, "the quality in the metrics", func() bool { return d.metric(t, "camgw_camera_quality") == float64(quality) })
 	}
 	v.conn.Close()
 	s := d.status(t)

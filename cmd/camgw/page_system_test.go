@@ -164,12 +164,12 @@ func TestPageFollowsTheDevice(t *testing.T) {
 	p.eval(`window.news = []; new MutationObserver(() => news.push(document.querySelector("#news").textContent)).observe(document.querySelector("#news"), {childList: true, characterData: true, subtree: true})`, nil)
 	p.await(ample, "the settings", `document.querySelector('.control[data-name="hmirror"]')`)
 	p.eval(`document.querySelector('.control[data-name="hmirror"] input').click()`, nil)
-	p.await(ample, "the mirrored picture", fmt.Sprintf(`probe.bars(probe.canvas("door")) === %q`, mirrored))
+	p.await(3*time.Second, "the mirrored picture", fmt.Sprintf(`probe.bars(probe.canvas("door")) === %q`, mirrored))
 
 	// A device that is up within a tenth of a second may be seen only when it is.
 	_ = cam.cmd.Process.Signal(syscall.SIGHUP)
-	p.await(ample, "the reboot in words", `news.some((n) => /door (Rebooting|No signal|Connecting|has rebooted)/.test(n))`)
-	p.await(ample, "its end in words", `/door (is back|has rebooted)/.test(news.at(-1))`)
+	p.await(5*time.Second, "the reboot in words", `news.some((n) => /door (Rebooting|No signal|Connecting|has rebooted)/.test(n))`)
+	p.await(5*time.Second, "its end in words", `/door (is back|has rebooted)/.test(news.at(-1))`)
 	p.await(ample, "the mirrored picture again", fmt.Sprintf(`document.querySelector(".stage .trouble").hidden && probe.bars(probe.canvas("door")) === %q`, mirrored))
 	p.await(ample, "the setting shown", `document.querySelector('.control[data-name="hmirror"] input').checked`)
 	t.Logf("said: %s", p.text(`news.join(" | ")`))
@@ -211,7 +211,7 @@ func TestPageOutlivesTheGateway(t *testing.T) {
 	d := startDaemon(t, "--port", "door="+cam.link)
 	p := openPage(t, startBrowser(t), d, "/", desk, "door")
 	d.kill(os.Interrupt)
-	p.await(ample, "words", `document.querySelector("#summary").textContent.includes("does not answer") && document.querySelector(".trouble").innerText.includes("gateway")`)
+	p.await(5*time.Second, "words", `document.querySelector("#summary").textContent.includes("does not answer") && document.querySelector(".trouble").innerText.includes("gateway")`)
 	address := strings.TrimPrefix(d.url, "http://")
 	startDaemon(t, "--listen", address, "--port", "door="+cam.link)
 	p.await(ample, "the picture", `document.querySelector(".trouble").hidden && document.querySelector("#summary").textContent === "1 of 1 live"`)
@@ -235,9 +235,9 @@ func TestPageWithoutWebSocket(t *testing.T) {
 	p.await(ample, "a stream", `document.querySelector(".glass img")?.naturalWidth === 640 && !document.querySelector(".glass img").hidden`)
 	p.await(ample, "the state", `document.querySelector("#summary").textContent === "1 of 1 live"`)
 	_ = cam.cmd.Process.Signal(syscall.SIGUSR1)
-	p.await(ample, "no signal", `document.querySelector(".trouble").innerText.includes("Unplugged")`)
+	p.await(3*time.Second, "no signal", `document.querySelector(".trouble").innerText.includes("Unplugged")`)
 	_ = cam.cmd.Process.Signal(syscall.SIGUSR2)
-	p.await(ample, "signal", `document.querySelector(".trouble").hidden`)
+	p.await(4*time.Second, "signal", `document.querySelector(".trouble").hidden`)
 	p.clean()
 }
 

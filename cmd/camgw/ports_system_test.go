@@ -16,9 +16,9 @@ func TestSecondDaemon(t *testing.T) {
 	album := newAlbum(t, 5, 160, 120, 3000)
 	cam := startHostcam(t, "--frames", album.dir)
 	first := startDaemon(t, "--port", cam.link)
-	first.awaitState(t, ample, "idle")
+	first.awaitState(t, 5*time.Second, "idle")
 	second := startDaemon(t, "--port", cam.link)
-	s := second.awaitState(t, ample, "offline")
+	s := second.awaitState(t, 3*time.Second, "offline")
 	if s.Cause != "busy" || !strings.Contains(s.Reason, "camgw") || !strings.Contains(s.Reason, "pid") {
 		t.Errorf("cause %q, reason %q", s.Cause, s.Reason)
 	}
@@ -27,7 +27,7 @@ func TestSecondDaemon(t *testing.T) {
 		t.Errorf("the first daemon was disturbed: %+v", s)
 	}
 	first.kill(os.Interrupt)
-	second.awaitState(t, ample, "idle")
+	second.awaitState(t, 8*time.Second, "idle")
 }
 
 // TestPortsThatCannotBeOpened: a clear line with the next step, and the daemon keeps trying.
@@ -51,7 +51,7 @@ func TestPortsThatCannotBeOpened(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := startDaemon(t, "--port", tt.port)
-			s := d.awaitState(t, ample, "offline")
+			s := d.awaitState(t, 3*time.Second, "offline")
 			if s.Cause != tt.cause {
 				t.Errorf("cause %q, want %q", s.Cause, tt.cause)
 			}
@@ -66,7 +66,7 @@ func TestPortsThatCannotBeOpened(t *testing.T) {
 				if err := os.Symlink(cam.link, tt.port); err != nil {
 					t.Fatal(err)
 				}
-				d.awaitState(t, ample, "idle")
+				d.awaitState(t, 5*time.Second, "idle")
 			}
 		})
 	}
@@ -78,7 +78,7 @@ func TestForbiddenPort(t *testing.T) {
 	if os.Getuid() != 0 {
 		// Only root can become somebody else; as anybody else the port of another user will do.
 		d := startDaemon(t, "--port", "/dev/tty0")
-		s := d.awaitState(t, ample, "offline")
+		s := d.awaitState(t, 3*time.Second, "offline")
 		if s.Cause != "permission" || !strings.Contains(s.Reason, "permission denied") || !strings.Contains(s.Reason, "try:") {
 			t.Errorf("cause %q, reason %q", s.Cause, s.Reason)
 		}
@@ -109,7 +109,7 @@ func TestForbiddenPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := startProcess(t, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", bin, "serve", "--listen", "127.0.0.1:0", "--port", tty)
-	within(t, ample, "the reason in the log", func() bool {
+	within(t, 5*time.Second, "the reason in the log", func() bool {
 		s := p.log.String()
 		return strings.Contains(s, tty) && strings.Contains(s, "permission denied") && strings.Contains(s, "try:")
 	})

@@ -288,8 +288,8 @@ func TestPrometheus(t *testing.T) {
 	ofRun := []string{"CamgwClientsNearLimit", "CamgwClientsRefused", "CamgwCameraDown absent", "CamgwCameraDown frozen", "CamgwCameraStale frozen",
 		"CamgwSerialFlapping flap", "CamgwDeviceRebootLoop reboot", "CamgwLinkCorruption noisy", "CamgwFramesRejected noisy", "CamgwRateFallback fast",
 		"CamgwFramesLate late", "CamgwViewersLagging crowd"}
-	fires(2*time.Minute, address, ofRun...)
-	fires(time.Minute, crowded, "CamgwDescriptorsNearLimit")
+	fires(60*time.Second, address, ofRun...)
+	fires(15*time.Second, crowded, "CamgwDescriptorsNearLimit")
 	everyFamily(t, p)
 	everyExpression(t, p)
 	native(t, well)
@@ -315,7 +315,7 @@ func TestPrometheus(t *testing.T) {
 	}
 	fires(0, address, "CamgwRestarting")
 	ill.kill(os.Interrupt)
-	fires(time.Minute, address, "CamgwDown")
+	fires(10*time.Second, address, "CamgwDown")
 
 	// What a run cannot bring about; the rules' own tests do.
 	others := []string{"CamgwPanic", "CamgwConfigRejected", "CamgwCaptureFailing", "CamgwLineOverrun",

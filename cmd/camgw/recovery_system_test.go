@@ -28,12 +28,12 @@ func TestFrozenCamera(t *testing.T) {
 		"--recovery-hook", hook, "--recovery-hook=-x", "--recovery-hook", "hub 1; port 2")
 	ctx, cancel := context.WithCancel(t.Context())
 	au := watchAll(t, ctx, d, album, 2)
-	au.fresh(t, 5, ample)
+	au.fresh(t, 5, 5*time.Second)
 	if err := cam.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	took := within(t, 60*time.Second, "the hook", func() bool { _, err := os.Stat(ran); return err == nil })
-	back := au.fresh(t, 3, ample)
+	back := au.fresh(t, 3, 8*time.Second)
 	t.Logf("the hook ran after %v, pictures were back after %v more", took, back)
 	if took < 10*time.Second {
 		t.Error("that was too soon for all gentler steps")

@@ -19,20 +19,20 @@ func TestLeaseOutlivesTheLine(t *testing.T) {
 		d := startDaemon(t, "--port", cam.link)
 		ctx, cancel := context.WithCancel(t.Context())
 		au := watchAll(t, ctx, d, album, 2)
-		au.fresh(t, 5, ample)
+		au.fresh(t, 5, 5*time.Second)
 		for range 3 {
 			if err := cam.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
 				t.Fatal(err)
 			}
-			d.awaitState(t, ample, "offline")
+			d.awaitState(t, 3*time.Second, "offline")
 			if err := cam.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
 				t.Fatal(err)
 			}
-			within(t, ample, "the node", func() bool { _, err := os.Stat(cam.link); return err == nil })
-			if took := au.fresh(t, 2, ample); took > 2*time.Second {
+			within(t, 2*time.Second, "the node", func() bool { _, err := os.Stat(cam.link); return err == nil })
+			if took := au.fresh(t, 2, 5*time.Second); took > 2*time.Second {
 				t.Errorf("pictures after %v", took)
 			}
-			au.fresh(t, 5, ample)
+			au.fresh(t, 5, 3*time.Second)
 		}
 		if n := d.metric(t, "camgw_device_reboots_total"); n != 0 {
 			t.Errorf("%.0f reboots: this was no test of the lease", n)
@@ -47,10 +47,10 @@ func TestLeaseOutlivesTheLine(t *testing.T) {
 		for range 3 {
 			ctx, cancel := context.WithCancel(t.Context())
 			au := watchAll(t, ctx, d, album, 1)
-			if took := au.fresh(t, 2, ample); took > 2*time.Second {
+			if took := au.fresh(t, 2, 5*time.Second); took > 2*time.Second {
 				t.Errorf("pictures after %v", took)
 			}
-			au.fresh(t, 5, ample)
+			au.fresh(t, 5, 3*time.Second)
 			cancel()
 			au.wg.Wait()
 			d.kill(syscall.SIGKILL)

@@ -42,7 +42,7 @@ func TestReplugStorm(t *testing.T) {
 	d := startDaemon(t, "--port", byID)
 	ctx, cancel := context.WithCancel(t.Context())
 	au := watchAll(t, ctx, d, album, 3)
-	au.fresh(t, 5, ample)
+	au.fresh(t, 5, 5*time.Second)
 	var early usage
 	var slowest time.Duration
 	for n := 1; n <= *replugs; n++ {
@@ -51,13 +51,13 @@ func TestReplugStorm(t *testing.T) {
 		}
 		os.Remove(node)
 		os.Remove(byID)
-		d.awaitState(t, ample, "offline")
+		d.awaitState(t, 3*time.Second, "offline")
 		if err := cam.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
 			t.Fatal(err)
 		}
-		within(t, ample, "the terminal", func() bool { _, err := os.Stat(cam.link); return err == nil })
+		within(t, 2*time.Second, "the terminal", func() bool { _, err := os.Stat(cam.link); return err == nil })
 		appear(n)
-		slowest = max(slowest, au.fresh(t, 1, ample))
+		slowest = max(slowest, au.fresh(t, 1, 5*time.Second))
 		if n == 5 {
 			early = d.usage(t)
 		}

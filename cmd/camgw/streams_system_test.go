@@ -24,7 +24,7 @@ func TestManyViewers(t *testing.T) {
 	album := newAlbum(t, 30, 320, 240, 12000)
 	cam := startHostcam(t, "--frames", album.dir, "--fps", "15")
 	d := startDaemon(t, "--port", cam.link)
-	d.awaitState(t, ample, "idle")
+	d.awaitState(t, 5*time.Second, "idle")
 
 	const seconds = 8
 	ctx, cancel := context.WithTimeout(t.Context(), seconds*time.Second)
@@ -109,7 +109,7 @@ func curlWatches(t *testing.T, d *daemon, a *album, seconds int) {
 // chromiumWatches looks at the page and waits for pictures in it: the noise of the album is nowhere else.
 func chromiumWatches(t *testing.T, d *daemon) {
 	p := openPage(t, startBrowser(t), d, "/", desk)
-	p.await(ample, "a picture of noise on the page", `(() => {
+	p.await(20*time.Second, "a picture of noise on the page", `(() => {
 		const shown = probe.canvas("cam1");
 		if (!shown?.width) return false;
 		const copy = new OffscreenCanvas(shown.width, shown.height).getContext("2d");
@@ -161,7 +161,7 @@ func TestRates(t *testing.T) {
 			if !tt.want(s.Baud) {
 				t.Errorf("the daemon uses %d baud", s.Baud)
 			}
-			within(t, ample, "the device to tell the same rate", func() bool {
+			within(t, 3*time.Second, "the device to tell the same rate", func() bool {
 				h := cam.read(t)
 				return h.BaudNow == s.Baud && (s.Baud == 0 || h.Host == s.Baud)
 			})
@@ -219,9 +219,9 @@ func TestFirstPictureAfterIdle(t *testing.T) {
 	album := newAlbum(t, 10, 640, 480, 25000)
 	cam := startHostcam(t, "--frames", album.dir, "--fps", "10", "--baud-max", "2000000")
 	d := startDaemon(t, "--port", cam.link)
-	d.awaitState(t, ample, "idle")
+	d.awaitState(t, 5*time.Second, "idle")
 	for round := range 3 {
-		within(t, ample, "the sensor to rest", func() bool {
+		within(t, 5*time.Second, "the sensor to rest", func() bool {
 			age := d.status(t).Age
 			return (age == nil || *age > 2) && !cam.read(t).Awake
 		})
